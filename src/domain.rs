@@ -1,0 +1,30 @@
+//! Plain values that every part of the program speaks in. No IO, no wire format, no clock.
+
+pub mod conversation;
+pub mod ids;
+pub mod language;
+pub mod message;
+pub mod money;
+pub mod order;
+pub mod outcome;
+pub mod passage;
+pub mod product;
+pub mod trace;
+pub mod triage;
+
+pub use conversation::{Channel, History, HistoryEntry, Holder, Speaker};
+pub use ids::{
+    ContactId, ConversationId, InboxId, OrderNumber, OutboxId, PaymentId, ProductId, TicketId,
+    TurnId,
+};
+pub use language::Language;
+pub use message::{Answer, Choice, Inbound, InboundContent, PaymentButton, ProductCard, Source};
+pub use money::{Currency, Money};
+pub use order::{Order, OrderItem, OrderStatus};
+pub use outcome::{HandOffReason, Outcome};
+pub use passage::{Passage, PassageKind, Ranking};
+pub use product::{Category, Product, ProductText};
+pub use trace::{ModelTrace, Progress, ToolTrace, TurnTrace};
+pub use triage::{
+    Comparison, Entities, Intent, LanguageGuess, Polarity, PriceRange, Sentiment, Triage,
+};

@@ -1,0 +1,344 @@
+//! The registry: schemas, validation and dispatch.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::domain::{ContactId, ConversationId, Language, TurnId};
+
+/// Who calls a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Caller {
+    /// Nobody we know: MCP, the manifest.
+    Anonymous,
+    /// A visitor's session on the page.
+    Page,
+    /// The agent, in a customer's conversation.
+    Conversation,
+    /// The shop's engineer at the command line.
+    Operator,
+}
+
+/// Who is asking, beside the arguments. No schema shows any of it.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// Through which door.
+    pub caller: Caller,
+    /// The conversation, when there is one.
+    pub conversation: Option<ConversationId>,
+    /// The contact, when there is one.
+    pub contact: Option<ContactId>,
+    /// The turn, when the agent calls.
+    pub turn: Option<TurnId>,
+    /// The language to answer in.
+    pub language: Language,
+    /// E.164 phone that the channel vouches for.
+    pub phone: Option<String>,
+    /// What the customer wrote in this conversation: the evidence for an e-mail.
+    pub written: Vec<String>,
+    /// The customer's polarity in this turn, in [-1, 1].
+    pub polarity: f32,
+}
+
+impl CallContext {
+    /// A caller without a conversation.
+    #[must_use]
+    pub fn of(caller: Caller, language: Language) -> Self {
+        Self {
+            caller,
+            conversation: None,
+            contact: None,
+            turn: None,
+            language,
+            phone: None,
+            written: Vec::new(),
+            polarity: 0.0,
+        }
+    }
+}
+
+/// Hints for clients, as MCP names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Annotations {
+    /// Changes nothing.
+    pub read_only_hint: bool,
+    /// May undo or remove something.
+    pub destructive_hint: bool,
+    /// A second call with the same arguments changes nothing more.
+    pub idempotent_hint: bool,
+    /// Reaches beyond the shop.
+    pub open_world_hint: bool,
+}
+
+impl Annotations {
+    /// For a tool that only reads the shop.
+    pub const READS: Self = Self {
+        read_only_hint: true,
+        destructive_hint: false,
+        idempotent_hint: true,
+        open_world_hint: false,
+    };
+    /// For a tool that adds something, once.
+    pub const ADDS: Self = Self {
+        read_only_hint: false,
+        destructive_hint: false,
+        idempotent_hint: true,
+        open_world_hint: false,
+    };
+}
+
+/// Why a call gave no result. The first text is for the model or the caller, the second for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ToolError {
+    /// The arguments can be mended by the caller.
+    #[error("invalid arguments: {0}")]
+    Invalid(String),
+    /// Nobody has a tool of that name for this caller.
+    #[error("unknown tool: {0}")]
+    Unknown(String),
+    /// This caller may not, or must prove who they are first.
+    #[error("not allowed: {0}")]
+    NotAllowed(String),
+    /// Something of ours failed; the detail is for the log only.
+    #[error("unavailable: {detail}")]
+    Unavailable {
+        /// For the log.
+        detail: String,
+    },
+}
+
+impl ToolError {
+    /// What the model or the caller may read.
+    #[must_use]
+    pub fn for_caller(&self) -> String {
+        match self {
+            Self::Invalid(text) | Self::NotAllowed(text) => text.clone(),
+            Self::Unknown(name) => format!("There is no tool `{name}` here."),
+            Self::Unavailable { .. } => {
+                "This does not work at the moment. Say so and offer a person.".to_owned()
+            }
+        }
+    }
+}
+
+/// One tool: a file in `src/tools/` and a text in `tools/`.
+#[async_trait]
+pub trait Tool: Send + Sync + 'static {
+    /// The name, `[a-z_]`, at most 30 characters.
+    const NAME: &'static str;
+    /// A title for people.
+    const TITLE: &'static str;
+    /// When to use it, from `tools/<name>.md`, at most 500 characters.
+    const DESCRIPTION: &'static str;
+    /// Hints for clients.
+    const ANNOTATIONS: Annotations;
+    /// Who may call it. The operator always may.
+    const CALLERS: &'static [Caller];
+    /// What the caller fills in.
+    type Args: DeserializeOwned + JsonSchema + Send;
+    /// What it answers.
+    type Output: Serialize + JsonSchema;
+
+    /// Does it.
+    async fn call(&self, args: Self::Args, context: &CallContext) -> Result<Self::Output, ToolError>;
+}
+
+/// A tool as everybody sees it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolSpec {
+    /// The name.
+    pub name: &'static str,
+    /// A title for people.
+    pub title: &'static str,
+    /// When to use it.
+    pub description: &'static str,
+    /// JSON Schema (2020-12) of the arguments, closed and without references.
+    pub input_schema: Value,
+    /// JSON Schema (2020-12) of the result.
+    pub output_schema: Value,
+    /// Hints for clients.
+    pub annotations: Annotations,
+    /// Who may call it.
+    pub callers: Vec<Caller>,
+}
+
+type Handler = Arc<
+    dyn for<'a> Fn(Value, &'a CallContext) -> BoxFuture<'a, Result<Value, ToolError>> + Send + Sync,
+>;
+
+struct Entry {
+    spec: ToolSpec,
+    validator: jsonschema::Validator,
+    handler: Handler,
+}
+
+/// All tools, in a fixed order.
+#[derive(Default)]
+pub struct Registry {
+    entries: Vec<Entry>,
+}
+
+impl Registry {
+    /// Adds a tool at the end of the list.
+    #[must_use]
+    pub fn with<T: Tool>(mut self, tool: T) -> Self {
+        let spec = ToolSpec {
+            name: T::NAME,
+            title: T::TITLE,
+            description: T::DESCRIPTION.trim(),
+            input_schema: closed_schema::<T::Args>(),
+            output_schema: closed_schema::<T::Output>(),
+            annotations: T::ANNOTATIONS,
+            callers: T::CALLERS.iter().copied().chain([Caller::Operator]).collect(),
+        };
+        // A schema that schemars derives always compiles; an empty validator would accept anything,
+        // so a broken one refuses everything instead.
+        let validator = jsonschema::validator_for(&spec.input_schema)
+            .or_else(|_| jsonschema::validator_for(&Value::Bool(false)));
+        let Ok(validator) = validator else {
+            return self;
+        };
+        let tool = Arc::new(tool);
+        let handler: Handler = Arc::new(move |arguments, context| {
+            let tool = Arc::clone(&tool);
+            Box::pin(async move {
+                let args = serde_json::from_value(arguments)
+                    .map_err(|error| ToolError::Invalid(error.to_string()))?;
+                let output = tool.call(args, context).await?;
+                serde_json::to_value(output).map_err(|error| ToolError::Unavailable {
+                    detail: error.to_string(),
+                })
+            })
+        });
+        self.entries.push(Entry {
+            spec,
+            validator,
+            handler,
+        });
+        self
+    }
+
+    /// The tools this caller may use, in order.
+    pub fn specs(&self, caller: Caller) -> impl Iterator<Item = &ToolSpec> {
+        self.entries
+            .iter()
+            .map(|entry| &entry.spec)
+            .filter(move |spec| spec.callers.contains(&caller))
+    }
+
+    /// Validates the arguments and calls the tool.
+    ///
+    /// # Errors
+    /// [`ToolError::Unknown`] for a tool this caller does not have, [`ToolError::Invalid`] with the
+    /// field, what was wrong and what would be right, or the tool's own error.
+    pub async fn call(
+        &self,
+        name: &str,
+        arguments: Value,
+        context: &CallContext,
+    ) -> Result<Value, ToolError> {
+        let entry = self
+            .entries
+            .iter()
+            .find(|entry| entry.spec.name == name && entry.spec.callers.contains(&context.caller))
+            .ok_or_else(|| ToolError::Unknown(name.to_owned()))?;
+        let arguments = match arguments {
+            Value::Null => Value::Object(serde_json::Map::new()),
+            other => other,
+        };
+        validate(&entry.validator, &arguments)?;
+        (entry.handler)(arguments, context).await
+    }
+}
+
+fn validate(validator: &jsonschema::Validator, arguments: &Value) -> Result<(), ToolError> {
+    let faults: Vec<String> = validator
+        .iter_errors(arguments)
+        .take(5)
+        .map(|error| {
+            let path = error.instance_path().to_string();
+            let field = path.trim_start_matches('/');
+            if field.is_empty() {
+                error.to_string()
+            } else {
+                format!("`{field}`: {error}")
+            }
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(ToolError::Invalid(format!(
+            "{}. Mend the arguments and call again.",
+            faults.join("; ")
+        )))
+    }
+}
+
+/// A schema that every client accepts: no references, no `$schema`, no Rust-only formats, no unknown fields.
+fn closed_schema<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    tidy(&mut schema);
+    if let Value::Object(root) = &mut schema {
+        root.remove("title");
+        root.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    }
+    schema
+}
+
+fn tidy(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::String(format)) = map.get("format")
+                && (format.starts_with("uint") || format.starts_with("int") || format == "double" || format == "float")
+            {
+                map.remove("format");
+            }
+            drop_null(map);
+            if map.get("type").is_some_and(|kind| kind == "object") && map.contains_key("properties") {
+                map.entry("additionalProperties").or_insert(Value::Bool(false));
+            }
+            map.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// `["string", "null"]` becomes `"string"`: an absent field says the same, and strict clients take it.
+fn drop_null(map: &mut serde_json::Map<String, Value>) {
+    if let Some(Value::Array(kinds)) = map.get("type") {
+        let kinds: Vec<Value> = kinds.iter().filter(|kind| *kind != "null").cloned().collect();
+        if let [kind] = kinds.as_slice() {
+            map.insert("type".to_owned(), kind.clone());
+        }
+    }
+    if let Some(Value::Array(options)) = map.get("anyOf") {
+        let options: Vec<Value> = options
+            .iter()
+            .filter(|option| option.get("type").is_none_or(|kind| kind != "null"))
+            .cloned()
+            .collect();
+        if let [Value::Object(option)] = options.as_slice() {
+            let option = option.clone();
+            map.remove("anyOf");
+            for (key, value) in option {
+                map.entry(key).or_insert(value);
+            }
+        }
+    }
+    if map.get("default").is_some_and(Value::is_null) {
+        map.remove("default");
+    }
+}
