@@ -3,4 +3,5 @@
 pub mod config;
 pub mod domain;
 pub mod ports;
+pub mod store;
 pub mod tools;

@@ -30,6 +30,12 @@ impl Channel {
             Self::Terminal => "terminal",
         }
     }
+
+    /// Whether answers are sent by a messenger; on the other channels the customer reads the store.
+    #[must_use]
+    pub fn is_sent(self) -> bool {
+        self == Self::Whatsapp
+    }
 }
 
 impl fmt::Display for Channel {

@@ -1,0 +1,107 @@
+//! The database: the only SQL in the program.
+//!
+//! Reads go through a pool. Every write is a job for one writer that drains what is waiting into one
+//! transaction (group commit) and answers after the commit, so an acknowledged write is durable.
+
+mod conversations;
+mod desk;
+mod dialect;
+mod embeddings;
+mod inbox;
+mod orders;
+mod outbox;
+mod payments;
+mod rows;
+mod settings;
+mod tickets;
+mod turns;
+mod writer;
+
+pub use conversations::{Contact, ConversationState};
+pub use desk::{DeskConversation, DeskMessage, DeskOverview};
+pub use inbox::{Accepted, Delivered, Event, Intake};
+pub use outbox::{OutboxRow, OutboxState};
+pub use payments::{NewPaymentLink, PaidLink, PaymentLink, PaymentLine, PaymentState};
+pub use tickets::{NewTicket, OpenedTicket, Priority, Ticket};
+pub use turns::{Claim, Closing, PendingMessage, TurnRecord};
+
+use std::path::Path;
+
+use writer::Writer;
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full or broken: nothing was stored.
+    #[error("the database cannot write: {0}")]
+    Full(String),
+    /// Another worker holds the conversation now: nothing was stored.
+    #[error("another worker has taken the conversation over")]
+    Stale,
+    /// The file was written by a newer version of the program.
+    #[error(
+        "the database has schema {0}, which this version does not know; start the version that wrote it"
+    )]
+    Newer(i64),
+    /// Anything else.
+    #[error("the database failed: {0}")]
+    Failed(String),
+}
+
+/// The store: cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    readers: dialect::Pool,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens the database in a folder, creates it when missing and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] for a file of a newer version, else what the database says.
+    pub async fn open(folder: &Path) -> Result<Self, StoreError> {
+        let (readers, connection) = dialect::open(folder).await?;
+        Ok(Self {
+            readers,
+            writer: Writer::start(connection),
+        })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        Ok(())
+    }
+
+    /// Copies the database to a new file while it is in use.
+    ///
+    /// # Errors
+    /// When the file exists already or cannot be written.
+    pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        dialect::backup(&self.readers, file).await
+    }
+
+    /// Waits for the writes that were handed in and stops the writer.
+    pub async fn close(&self) {
+        // The queue is in order: when this empty write is done, so are all before it.
+        let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
+        self.writer.stop().await;
+        self.readers.close().await;
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        dialect::classify(&error)
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Failed(format!("a stored value cannot be read: {error}"))
+    }
+}

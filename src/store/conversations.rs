@@ -1,0 +1,143 @@
+//! Contacts and conversations.
+
+use sqlx::Row as _;
+
+use super::dialect::{Connection, Row};
+use super::rows::{number, optional_parsed, optional_text, parsed, text};
+use super::{Store, StoreError};
+use crate::domain::{Channel, ContactId, ConversationId, Holder, Inbound, Language};
+
+/// Someone who writes to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Our id.
+    pub id: ContactId,
+    /// The channel's address.
+    pub address: String,
+    /// E.164 phone the channel vouches for.
+    pub phone: Option<String>,
+    /// The name they show.
+    pub name: Option<String>,
+}
+
+/// A conversation as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationState {
+    /// Its id.
+    pub id: ConversationId,
+    /// Its channel.
+    pub channel: Channel,
+    /// Our number or page.
+    pub recipient: String,
+    /// With whom.
+    pub contact: Contact,
+    /// Who answers.
+    pub holder: Holder,
+    /// The language so far.
+    pub language: Option<Language>,
+    /// Failures to understand, in a row.
+    pub misunderstood: u32,
+    /// Whether the customer was told that this is an AI.
+    pub disclosed: bool,
+}
+
+pub(super) const CONVERSATION: &str = "SELECT v.id, v.channel, v.recipient, v.holder, v.language, \
+    v.misunderstood, v.disclosed, c.id AS contact_id, c.address, c.phone, c.name \
+    FROM conversations v JOIN contacts c ON c.id = v.contact_id WHERE v.id = $1";
+
+impl ConversationState {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: text(row, "id")?.into(),
+            channel: parsed(row, "channel")?,
+            recipient: text(row, "recipient")?,
+            contact: Contact {
+                id: text(row, "contact_id")?.into(),
+                address: text(row, "address")?,
+                phone: optional_text(row, "phone")?,
+                name: optional_text(row, "name")?,
+            },
+            holder: holder(&text(row, "holder")?),
+            language: optional_parsed(row, "language")?,
+            misunderstood: u32::try_from(number(row, "misunderstood")?).unwrap_or(u32::MAX),
+            disclosed: number(row, "disclosed")? != 0,
+        })
+    }
+}
+
+pub(super) fn holder(name: &str) -> Holder {
+    if name == "human" { Holder::Human } else { Holder::Agent }
+}
+
+impl Store {
+    /// The conversation with this id.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn conversation(
+        &self,
+        id: &ConversationId,
+    ) -> Result<Option<ConversationState>, StoreError> {
+        let row = sqlx::query(CONVERSATION).bind(id.as_str()).fetch_optional(&self.readers).await?;
+        row.as_ref().map(ConversationState::read).transpose()
+    }
+
+    /// The conversation of a channel's address with one of our numbers or pages, when there is one.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn conversation_of(
+        &self,
+        channel: Channel,
+        address: &str,
+        recipient: &str,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        let row = sqlx::query(
+            "SELECT v.id FROM conversations v JOIN contacts c ON c.id = v.contact_id \
+             WHERE c.channel = $1 AND c.address = $2 AND v.recipient = $3",
+        )
+        .bind(channel.name())
+        .bind(address)
+        .bind(recipient)
+        .fetch_optional(&self.readers)
+        .await?;
+        Ok(row.map(|row| row.try_get::<String, _>(0)).transpose()?.map(ConversationId))
+    }
+}
+
+/// Finds or makes the contact and the conversation of an inbound message.
+pub(super) async fn ensure(
+    connection: &mut Connection,
+    inbound: &Inbound,
+    now: i64,
+) -> Result<ConversationId, StoreError> {
+    let contact: String = sqlx::query(
+        "INSERT INTO contacts (id, channel, address, phone, name, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (channel, address) DO UPDATE SET \
+         phone = COALESCE(excluded.phone, contacts.phone), \
+         name = COALESCE(excluded.name, contacts.name) RETURNING id",
+    )
+    .bind(ContactId::new().0)
+    .bind(inbound.channel.name())
+    .bind(&inbound.sender)
+    .bind(&inbound.phone)
+    .bind(&inbound.name)
+    .bind(now)
+    .fetch_one(&mut *connection)
+    .await?
+    .try_get(0)?;
+    let conversation: String = sqlx::query(
+        "INSERT INTO conversations (id, contact_id, channel, recipient, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (contact_id, recipient) DO UPDATE SET \
+         updated_at = excluded.updated_at RETURNING id",
+    )
+    .bind(ConversationId::new().0)
+    .bind(contact)
+    .bind(inbound.channel.name())
+    .bind(&inbound.recipient)
+    .bind(now)
+    .fetch_one(&mut *connection)
+    .await?
+    .try_get(0)?;
+    Ok(ConversationId(conversation))
+}

@@ -1,0 +1,265 @@
+//! What the desk sees and does.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::conversations::{CONVERSATION, ConversationState, holder};
+use super::dialect::{Connection, Row};
+use super::outbox::{self, NewOutboxRow};
+use super::rows::{json, number, optional_number, optional_text, text};
+use super::tickets::Ticket;
+use super::{Store, StoreError};
+use crate::domain::{Answer, ConversationId, Holder, InboundContent, Language, Speaker};
+
+/// A conversation in the desk's list.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeskOverview {
+    /// Its id.
+    pub id: ConversationId,
+    /// Its channel.
+    pub channel: String,
+    /// The name the customer shows.
+    pub name: Option<String>,
+    /// The customer's address on the channel.
+    pub address: String,
+    /// The language.
+    pub language: Option<String>,
+    /// Who answers.
+    pub holder: Holder,
+    /// Why it came to the desk.
+    pub reason: Option<String>,
+    /// Since when it waits, milliseconds since 1970.
+    pub waiting_since: Option<i64>,
+    /// What was said last.
+    pub last: Option<String>,
+    /// When it last changed, milliseconds since 1970.
+    pub updated_at: i64,
+}
+
+/// A conversation as the desk opens it.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeskConversation {
+    /// What the list shows.
+    pub overview: DeskOverview,
+    /// What a colleague needs to act.
+    pub summary: Option<String>,
+    /// The last triage, as the trace has it.
+    pub triage: Option<Value>,
+    /// The transcript, oldest first.
+    pub messages: Vec<DeskMessage>,
+    /// Its tickets, newest first.
+    pub tickets: Vec<Ticket>,
+}
+
+/// One message of a transcript.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeskMessage {
+    /// Its id; ids grow with time.
+    pub id: String,
+    /// Who said it.
+    pub speaker: Speaker,
+    /// The text.
+    pub text: String,
+    /// Of the agent and of people: the whole answer, with cards and buttons.
+    pub answer: Option<Answer>,
+    /// Of a customer: the kind of a message without text, for example `image`.
+    pub kind: Option<String>,
+    /// Milliseconds since 1970.
+    pub at: i64,
+}
+
+const OVERVIEW: &str = "SELECT v.id, v.channel, c.name, c.address, v.language, v.holder, \
+    v.hand_off_reason, v.waiting_since, v.updated_at, v.summary, \
+    (SELECT m.text FROM messages m WHERE m.conversation_id = v.id ORDER BY m.id DESC LIMIT 1) AS last \
+    FROM conversations v JOIN contacts c ON c.id = v.contact_id";
+
+impl Store {
+    /// The conversations a person holds, longest waiting first, then the others, newest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn desk(&self, limit: i64) -> Result<Vec<DeskOverview>, StoreError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{OVERVIEW} ORDER BY CASE WHEN v.waiting_since IS NULL THEN 1 ELSE 0 END, \
+             v.waiting_since, v.updated_at DESC LIMIT $1"
+        )))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(DeskOverview::read).collect()
+    }
+
+    /// How many conversations wait for a person.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn waiting(&self) -> Result<i64, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) AS n FROM conversations WHERE waiting_since IS NOT NULL")
+            .fetch_one(&self.readers)
+            .await?;
+        number(&row, "n")
+    }
+
+    /// A conversation with its transcript and tickets.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn desk_conversation(
+        &self,
+        id: &ConversationId,
+    ) -> Result<Option<DeskConversation>, StoreError> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{OVERVIEW} WHERE v.id = $1")))
+            .bind(id.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let triage = self.turns(id, 1).await?.into_iter().next().and_then(|turn| turn.trace.triage);
+        Ok(Some(DeskConversation {
+            overview: DeskOverview::read(&row)?,
+            summary: optional_text(&row, "summary")?,
+            triage: triage.map(serde_json::to_value).transpose()?,
+            messages: self.transcript(id, "", 200).await?,
+            tickets: self.tickets(id).await?,
+        }))
+    }
+
+    /// The last messages of a conversation after the message `after`, oldest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn transcript(
+        &self,
+        id: &ConversationId,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<DeskMessage>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, speaker, text, body, at FROM messages WHERE conversation_id = $1 AND id > $2 \
+             ORDER BY id DESC LIMIT $3",
+        )
+        .bind(id.as_str())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().rev().map(DeskMessage::read).collect()
+    }
+
+    /// Sends what a person writes; the conversation is theirs from then on.
+    /// False when there is no such conversation.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn reply(
+        &self,
+        id: &ConversationId,
+        written: String,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.write(move |connection| {
+            Box::pin(async move {
+                let row = sqlx::query(CONVERSATION)
+                    .bind(id.as_str())
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                let Some(row) = row else { return Ok(false) };
+                let state = ConversationState::read(&row)?;
+                let message = NewOutboxRow {
+                    state: &state,
+                    turn: None,
+                    language: state.language.unwrap_or(Language::EN),
+                    answer: &Answer::text(written),
+                    by_human: true,
+                };
+                outbox::say(connection, &message, None, now).await?;
+                if state.channel.is_sent() {
+                    outbox::queue(connection, &message, now).await?;
+                }
+                hold(connection, &id, Holder::Human, now).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    /// Gives a conversation to a person or back to the agent.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn set_holder(
+        &self,
+        id: &ConversationId,
+        holder: Holder,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let id = id.clone();
+        self.write(move |connection| {
+            Box::pin(async move { hold(connection, &id, holder, now).await })
+        })
+        .await
+    }
+}
+
+async fn hold(
+    connection: &mut Connection,
+    id: &ConversationId,
+    holder: Holder,
+    now: i64,
+) -> Result<(), StoreError> {
+    let statement = match holder {
+        Holder::Human => {
+            "UPDATE conversations SET holder = 'human', updated_at = $1, \
+             waiting_since = COALESCE(waiting_since, $1) WHERE id = $2"
+        }
+        Holder::Agent => {
+            "UPDATE conversations SET holder = 'agent', updated_at = $1, waiting_since = NULL, \
+             hand_off_reason = NULL, summary = NULL, misunderstood = 0, disclosed = 0 WHERE id = $2"
+        }
+    };
+    sqlx::query(statement).bind(now).bind(id.as_str()).execute(connection).await?;
+    Ok(())
+}
+
+impl DeskOverview {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: text(row, "id")?.into(),
+            channel: text(row, "channel")?,
+            name: optional_text(row, "name")?,
+            address: text(row, "address")?,
+            language: optional_text(row, "language")?,
+            holder: holder(&text(row, "holder")?),
+            reason: optional_text(row, "hand_off_reason")?,
+            waiting_since: optional_number(row, "waiting_since")?,
+            last: optional_text(row, "last")?,
+            updated_at: number(row, "updated_at")?,
+        })
+    }
+}
+
+impl DeskMessage {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let speaker = match text(row, "speaker")?.as_str() {
+            "customer" => Speaker::Customer,
+            "human" => Speaker::Human,
+            _ => Speaker::Agent,
+        };
+        let (answer, kind) = if speaker == Speaker::Customer {
+            match json::<InboundContent>(row, "body")? {
+                InboundContent::Unreadable { kind } | InboundContent::Silent { kind } => (None, Some(kind)),
+                InboundContent::Text { .. } | InboundContent::Choice { .. } => (None, None),
+            }
+        } else {
+            (Some(json::<Answer>(row, "body")?), None)
+        };
+        Ok(Self {
+            id: text(row, "id")?,
+            speaker,
+            text: text(row, "text")?,
+            answer,
+            kind,
+            at: number(row, "at")?,
+        })
+    }
+}

@@ -1,0 +1,379 @@
+//! Claiming a conversation and closing a turn, fenced by the lease's epoch.
+
+use sqlx::Row as _;
+
+use super::conversations::{CONVERSATION, ConversationState};
+use super::dialect::{Connection, Row};
+use super::outbox::{self, NewOutboxRow};
+use super::rows::{json, number, optional_text, text};
+use super::{Store, StoreError};
+use crate::domain::{
+    Answer, ConversationId, History, HistoryEntry, Holder, InboundContent, InboxId, Language,
+    Outcome, Speaker, TurnId, TurnTrace,
+};
+
+/// So many entries of a conversation are read back for a turn.
+const HISTORY: i64 = 40;
+
+/// A conversation that this worker holds, with what waits in it.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The conversation as it stood when it was claimed.
+    pub state: ConversationState,
+    /// The fence: a write with another epoch is refused.
+    pub epoch: i64,
+    /// How often this work was begun, this time included.
+    pub attempts: i64,
+    /// What waits, oldest first.
+    pub pending: Vec<PendingMessage>,
+    /// What was said before.
+    pub history: History,
+}
+
+/// A message that waits for a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingMessage {
+    /// Its id.
+    pub id: InboxId,
+    /// What was sent.
+    pub content: InboundContent,
+    /// When it was received, milliseconds since 1970.
+    pub received_at: i64,
+}
+
+/// Everything that ends a turn, written in one transaction.
+#[derive(Debug, Clone)]
+pub struct Closing {
+    /// The turn.
+    pub turn: TurnId,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The epoch under which it was claimed.
+    pub epoch: i64,
+    /// The messages it dealt with.
+    pub consumed: Vec<InboxId>,
+    /// The intent that was read in them.
+    pub intent: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it did.
+    pub trace: TurnTrace,
+    /// The conversation's language from now on.
+    pub language: Language,
+    /// Failures to understand in a row, this turn included.
+    pub misunderstood: u32,
+    /// Whether the answer told the customer that this is an AI.
+    pub disclosed: bool,
+}
+
+/// A turn as it was recorded.
+#[derive(Debug, Clone)]
+pub struct TurnRecord {
+    /// Its id.
+    pub id: TurnId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it did.
+    pub trace: TurnTrace,
+}
+
+impl Store {
+    /// Takes one conversation whose time has come and that nobody holds, for `lease` milliseconds.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn claim(
+        &self,
+        owner: &str,
+        lease: i64,
+        now: i64,
+    ) -> Result<Option<Claim>, StoreError> {
+        let due = sqlx::query("SELECT 1 FROM conversations WHERE due_at <= $1 AND lease_until < $1 LIMIT 1")
+            .bind(now)
+            .fetch_optional(&self.readers)
+            .await?;
+        if due.is_none() {
+            return Ok(None);
+        }
+        let owner = owner.to_owned();
+        self.write(move |connection| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "UPDATE conversations SET lease_owner = $1, lease_until = $2, \
+                     lease_epoch = lease_epoch + 1, attempts = attempts + 1 WHERE id = ( \
+                     SELECT id FROM conversations WHERE due_at <= $3 AND lease_until < $3 \
+                     ORDER BY due_at, id LIMIT 1) RETURNING id, lease_epoch, attempts",
+                )
+                .bind(owner)
+                .bind(now + lease)
+                .bind(now)
+                .fetch_optional(&mut *connection)
+                .await?;
+                match row {
+                    Some(row) => load(connection, &row).await.map(Some),
+                    None => Ok(None),
+                }
+            })
+        })
+        .await
+    }
+
+    /// The milliseconds at which the next conversation is due, when one is.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn next_due(&self) -> Result<Option<i64>, StoreError> {
+        let row = sqlx::query(
+            "SELECT MIN(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) \
+             FROM conversations WHERE due_at IS NOT NULL",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Records a turn: its outcome, its messages, what is to be sent and the conversation's new state.
+    /// When a person has taken over meanwhile, the outcome is recorded as silent and nothing is sent.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when another worker has claimed the conversation since.
+    pub async fn close_turn(&self, closing: Closing, now: i64) -> Result<Outcome, StoreError> {
+        self.write(move |connection| Box::pin(close(connection, closing, now))).await
+    }
+
+    /// Gives a claimed conversation back to be tried again at `due_at`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn release(
+        &self,
+        conversation: &ConversationId,
+        epoch: i64,
+        due_at: i64,
+    ) -> Result<(), StoreError> {
+        let conversation = conversation.clone();
+        self.write(move |connection| {
+            Box::pin(async move {
+                sqlx::query(
+                    "UPDATE conversations SET lease_until = 0, due_at = $1 \
+                     WHERE id = $2 AND lease_epoch = $3",
+                )
+                .bind(due_at)
+                .bind(conversation.as_str())
+                .bind(epoch)
+                .execute(connection)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The last turns of a conversation, newest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn turns(
+        &self,
+        conversation: &ConversationId,
+        limit: i64,
+    ) -> Result<Vec<TurnRecord>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, outcome, trace FROM turns WHERE conversation_id = $1 ORDER BY id DESC LIMIT $2",
+        )
+        .bind(conversation.as_str())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(TurnRecord {
+                    id: text(row, "id")?.into(),
+                    outcome: json(row, "outcome")?,
+                    trace: json(row, "trace")?,
+                })
+            })
+            .collect()
+    }
+}
+
+async fn load(connection: &mut Connection, claimed: &Row) -> Result<Claim, StoreError> {
+    let id = text(claimed, "id")?;
+    let row = sqlx::query(CONVERSATION).bind(&id).fetch_one(&mut *connection).await?;
+    let state = ConversationState::read(&row)?;
+    let rows = sqlx::query(
+        "SELECT id, content, received_at FROM inbox WHERE conversation_id = $1 AND turn_id IS NULL \
+         ORDER BY id",
+    )
+    .bind(&id)
+    .fetch_all(&mut *connection)
+    .await?;
+    let pending = rows
+        .iter()
+        .map(|row| {
+            Ok(PendingMessage {
+                id: text(row, "id")?.into(),
+                content: json(row, "content")?,
+                received_at: number(row, "received_at")?,
+            })
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    Ok(Claim {
+        history: history(connection, &id).await?,
+        state,
+        epoch: number(claimed, "lease_epoch")?,
+        attempts: number(claimed, "attempts")?,
+        pending,
+    })
+}
+
+async fn history(connection: &mut Connection, conversation: &str) -> Result<History, StoreError> {
+    let rows = sqlx::query(
+        "SELECT m.speaker, m.text, m.body, m.intent, m.awaiting, m.at FROM messages m \
+         WHERE m.conversation_id = $1 AND NOT EXISTS ( \
+         SELECT 1 FROM inbox i WHERE i.id = m.id AND i.turn_id IS NULL) \
+         ORDER BY m.id DESC LIMIT $2",
+    )
+    .bind(conversation)
+    .bind(HISTORY)
+    .fetch_all(connection)
+    .await?;
+    let entries = rows.iter().rev().map(entry).collect::<Result<Vec<_>, _>>()?;
+    Ok(History { entries })
+}
+
+fn entry(row: &Row) -> Result<HistoryEntry, StoreError> {
+    let speaker = match text(row, "speaker")?.as_str() {
+        "customer" => Speaker::Customer,
+        "human" => Speaker::Human,
+        _ => Speaker::Agent,
+    };
+    let products = if speaker == Speaker::Customer {
+        Vec::new()
+    } else {
+        json::<Answer>(row, "body")?.products.into_iter().map(|card| card.id).collect()
+    };
+    Ok(HistoryEntry {
+        speaker,
+        text: text(row, "text")?,
+        products,
+        intent: optional_text(row, "intent")?,
+        awaiting: optional_text(row, "awaiting")?,
+        at: number(row, "at")? / 1000,
+    })
+}
+
+async fn close(
+    connection: &mut Connection,
+    closing: Closing,
+    now: i64,
+) -> Result<Outcome, StoreError> {
+    let row = sqlx::query(CONVERSATION)
+        .bind(closing.conversation.as_str())
+        .fetch_one(&mut *connection)
+        .await?;
+    let state = ConversationState::read(&row)?;
+    let held = state.holder == Holder::Human && closing.outcome.answer().is_some();
+    let outcome = if held {
+        Outcome::Silent {
+            reason: "a person took the conversation over".to_owned(),
+        }
+    } else {
+        closing.outcome.clone()
+    };
+    update_conversation(connection, &closing, &outcome, now).await?;
+    record(connection, &closing, &outcome, now).await?;
+    if let Some(answer) = outcome.answer() {
+        let awaiting = match &outcome {
+            Outcome::Answered { awaiting, .. } => awaiting.clone(),
+            Outcome::HandedOff { .. } | Outcome::Silent { .. } => None,
+        };
+        let message = NewOutboxRow {
+            state: &state,
+            turn: Some(&closing.turn),
+            language: closing.language,
+            answer,
+            by_human: false,
+        };
+        outbox::say(connection, &message, awaiting.as_deref(), now).await?;
+        if state.channel.is_sent() {
+            outbox::queue(connection, &message, now).await?;
+        }
+    }
+    Ok(outcome)
+}
+
+async fn update_conversation(
+    connection: &mut Connection,
+    closing: &Closing,
+    outcome: &Outcome,
+    now: i64,
+) -> Result<(), StoreError> {
+    let (reason, summary) = match outcome {
+        Outcome::HandedOff { reason, summary, .. } => (Some(reason.name()), Some(summary.as_str())),
+        Outcome::Answered { .. } | Outcome::Silent { .. } => (None, None),
+    };
+    let updated = sqlx::query(
+        "UPDATE conversations SET lease_until = 0, attempts = 0, language = $1, misunderstood = $2, \
+         disclosed = CASE WHEN $3 = 1 THEN 1 ELSE disclosed END, updated_at = $4, \
+         holder = CASE WHEN $5 IS NULL THEN holder ELSE 'human' END, \
+         waiting_since = CASE WHEN $5 IS NULL THEN waiting_since ELSE COALESCE(waiting_since, $4) END, \
+         hand_off_reason = COALESCE($5, hand_off_reason), summary = COALESCE($6, summary) \
+         WHERE id = $7 AND lease_epoch = $8",
+    )
+    .bind(closing.language.code())
+    .bind(i64::from(closing.misunderstood))
+    .bind(i64::from(closing.disclosed && outcome.answer().is_some()))
+    .bind(now)
+    .bind(reason)
+    .bind(summary)
+    .bind(closing.conversation.as_str())
+    .bind(closing.epoch)
+    .execute(connection)
+    .await?
+    .rows_affected();
+    if updated == 0 { Err(StoreError::Stale) } else { Ok(()) }
+}
+
+async fn record(
+    connection: &mut Connection,
+    closing: &Closing,
+    outcome: &Outcome,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO turns (id, conversation_id, epoch, outcome, trace, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(closing.turn.as_str())
+    .bind(closing.conversation.as_str())
+    .bind(closing.epoch)
+    .bind(serde_json::to_string(outcome)?)
+    .bind(serde_json::to_string(&closing.trace)?)
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+    for id in &closing.consumed {
+        sqlx::query("UPDATE inbox SET turn_id = $1 WHERE id = $2")
+            .bind(closing.turn.as_str())
+            .bind(id.as_str())
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query("UPDATE messages SET turn_id = $1, intent = $2 WHERE id = $3")
+            .bind(closing.turn.as_str())
+            .bind(&closing.intent)
+            .bind(id.as_str())
+            .execute(&mut *connection)
+            .await?;
+    }
+    // What arrived during the turn is due at once.
+    sqlx::query(
+        "UPDATE conversations SET due_at = CASE WHEN EXISTS (SELECT 1 FROM inbox \
+         WHERE conversation_id = $1 AND turn_id IS NULL) THEN $2 ELSE NULL END WHERE id = $1",
+    )
+    .bind(closing.conversation.as_str())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
