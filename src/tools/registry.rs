@@ -41,6 +41,8 @@ pub struct CallContext {
     pub phone: Option<String>,
     /// What the customer wrote in this conversation: the evidence for an e-mail.
     pub written: Vec<String>,
+    /// The epoch of the conversation's lease, when the agent calls: a stale worker has no effects.
+    pub epoch: Option<i64>,
     /// The customer's polarity in this turn, in [-1, 1].
     pub polarity: f32,
 }
@@ -57,6 +59,7 @@ impl CallContext {
             language,
             phone: None,
             written: Vec::new(),
+            epoch: None,
             polarity: 0.0,
         }
     }
@@ -249,9 +252,10 @@ impl Registry {
             .iter()
             .find(|entry| entry.spec.name == name && entry.spec.callers.contains(&context.caller))
             .ok_or_else(|| ToolError::Unknown(name.to_owned()))?;
-        let arguments = match arguments {
-            Value::Null => Value::Object(serde_json::Map::new()),
-            other => other,
+        let arguments = if arguments.is_null() {
+            Value::Object(serde_json::Map::new())
+        } else {
+            arguments
         };
         validate(&entry.validator, &arguments)?;
         (entry.handler)(arguments, context).await
