@@ -1,7 +1,6 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod clock;
-pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod events;
