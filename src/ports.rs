@@ -36,8 +36,8 @@ pub struct ModelRequest {
 pub struct TurnFacts {
     /// The customer's words of this turn.
     pub text: String,
-    /// What was understood of them, one per request when the message holds several.
-    pub triages: Vec<Triage>,
+    /// What the customer asks for, in order: one request, or several in one message.
+    pub requests: Vec<Request>,
     /// What retrieval found, best first.
     pub passages: Vec<Passage>,
     /// What was said before.
@@ -46,6 +46,15 @@ pub struct TurnFacts {
     pub language: Language,
     /// Whether the channel vouches for the customer's phone.
     pub phone_verified: bool,
+}
+
+/// One thing the customer asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The words.
+    pub text: String,
+    /// What was understood of them.
+    pub triage: Triage,
 }
 
 /// One message of a model's conversation.

@@ -3,6 +3,77 @@
 //! A tool never takes the customer's identity, a price or an amount from its arguments; who is asking
 //! travels beside them in a [`CallContext`].
 
+mod get_order_status;
+mod get_product;
+mod hand_off_to_human;
+mod open_ticket;
+mod payment_link;
 mod registry;
+mod search_catalog;
+mod search_policies;
+mod view;
 
-pub use registry::{Annotations, Caller, CallContext, Registry, Tool, ToolError, ToolSpec};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub use get_order_status::{OrderAnswer, OrderView};
+pub use get_product::ProductAnswer;
+pub use hand_off_to_human::HandOff;
+pub use open_ticket::TicketAnswer;
+pub use payment_link::PaymentAnswer;
+pub use registry::{Annotations, CallContext, Caller, Registry, Tool, ToolError, ToolSpec};
+pub use search_catalog::CatalogAnswer;
+pub use search_policies::{PassageView, PoliciesAnswer};
+pub use view::ProductView;
+
+use crate::knowledge::Knowledge;
+use crate::retrieval::Retriever;
+use crate::store::{Store, StoreError};
+
+/// What the tools work with.
+#[derive(Clone)]
+pub struct Workbench {
+    /// The shop's knowledge, as it was read last.
+    pub knowledge: Arc<ArcSwap<Knowledge>>,
+    /// The search.
+    pub retriever: Arc<Retriever>,
+    /// The store.
+    pub store: Store,
+    /// How the outside reaches the server, without a slash at the end.
+    pub public_url: Arc<str>,
+    /// The payment provider's name; none when payments are off.
+    pub payments: Option<&'static str>,
+    /// How long a payment link lives, milliseconds.
+    pub link_milliseconds: i64,
+}
+
+/// All tools, in the order that every list shows.
+#[must_use]
+pub fn registry(workbench: &Workbench) -> Registry {
+    Registry::default()
+        .with(search_catalog::SearchCatalog(workbench.clone()))
+        .with(get_product::GetProduct(workbench.clone()))
+        .with(search_policies::SearchPolicies(workbench.clone()))
+        .with(get_order_status::GetOrderStatus(workbench.clone()))
+        .with(open_ticket::OpenTicket(workbench.clone()))
+        .with(payment_link::MakePaymentLink(workbench.clone()))
+        .with(hand_off_to_human::HandOffToHuman)
+}
+
+const EVERYONE: &[Caller] = &[Caller::Anonymous, Caller::Page, Caller::Conversation];
+const IN_CONVERSATION: &[Caller] = &[Caller::Conversation];
+
+impl From<StoreError> for ToolError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable {
+            detail: error.to_string(),
+        }
+    }
+}
+
+fn nobody() -> ToolError {
+    ToolError::NotAllowed(
+        "This needs a verified customer: it works in a customer's own conversation only.".to_owned(),
+    )
+}

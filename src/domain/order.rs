@@ -47,6 +47,8 @@ pub struct OrderItem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
+    /// Ordered, not paid yet.
+    AwaitingPayment,
     /// Paid, not packed yet.
     Paid,
     /// Packed, waiting for the carrier.
@@ -68,6 +70,7 @@ impl OrderStatus {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::AwaitingPayment => "awaiting_payment",
             Self::Paid => "paid",
             Self::Packed => "packed",
             Self::Shipped => "shipped",
@@ -84,6 +87,7 @@ impl FromStr for OrderStatus {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         [
+            Self::AwaitingPayment,
             Self::Paid,
             Self::Packed,
             Self::Shipped,
@@ -96,8 +100,8 @@ impl FromStr for OrderStatus {
         .find(|status| status.name() == text)
         .ok_or_else(|| {
             format!(
-                "`{text}` is not an order status; use paid, packed, shipped, out_for_delivery, \
-                 delivered, cancelled or refunded"
+                "`{text}` is not an order status; use awaiting_payment, paid, packed, shipped, \
+                 out_for_delivery, delivered, cancelled or refunded"
             )
         })
     }

@@ -141,3 +141,18 @@ pub(super) async fn ensure(
     .try_get(0)?;
     Ok(ConversationId(conversation))
 }
+
+/// Refuses a write of a worker whose lease was taken over; a write without an epoch is nobody's turn.
+pub(super) async fn fence(
+    connection: &mut Connection,
+    conversation: &ConversationId,
+    epoch: Option<i64>,
+) -> Result<(), StoreError> {
+    let Some(epoch) = epoch else { return Ok(()) };
+    let held = sqlx::query("SELECT 1 FROM conversations WHERE id = $1 AND lease_epoch = $2")
+        .bind(conversation.as_str())
+        .bind(epoch)
+        .fetch_optional(connection)
+        .await?;
+    if held.is_some() { Ok(()) } else { Err(StoreError::Stale) }
+}

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::conversations::{CONVERSATION, ConversationState};
+use super::conversations::{CONVERSATION, ConversationState, fence};
 use super::dialect::{Connection, Row};
 use super::outbox::{self, NewOutboxRow};
 use super::rows::{json, number, optional_text, parsed, text};
@@ -56,6 +56,8 @@ impl FromStr for PaymentState {
 pub struct NewPaymentLink {
     /// Where it was asked for.
     pub conversation: ConversationId,
+    /// The order it pays, when it is not a new one.
+    pub order: Option<OrderNumber>,
     /// The basket, sorted by product.
     pub lines: Vec<PaymentLine>,
     /// The sum of the lines.
@@ -120,9 +122,20 @@ impl Store {
     /// Makes a payment link, or finds the open one for the same basket.
     ///
     /// # Errors
-    /// What the database says.
-    pub async fn payment_link(&self, link: NewPaymentLink, now: i64) -> Result<PaymentLink, StoreError> {
-        self.write(move |connection| Box::pin(find_or_make(connection, link, now))).await
+    /// [`StoreError::Stale`] when `epoch` is no longer the conversation's.
+    pub async fn payment_link(
+        &self,
+        link: NewPaymentLink,
+        epoch: Option<i64>,
+        now: i64,
+    ) -> Result<PaymentLink, StoreError> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                fence(connection, &link.conversation, epoch).await?;
+                find_or_make(connection, link, now).await
+            })
+        })
+        .await
     }
 
     /// The link with this id.
@@ -162,7 +175,10 @@ impl Store {
                 if link.state == PaymentState::Paid {
                     return Ok(Some(PaidLink { link, first: false }));
                 }
-                let order = make_order(connection, &link, &today).await?;
+                let order = match link.order.clone() {
+                    Some(order) => pay_order(connection, order).await?,
+                    None => make_order(connection, &link, &today).await?,
+                };
                 settle(connection, &id, &order, external_id, now).await?;
                 thank(connection, &link, &thanks(&order, link.language), now).await?;
                 link.state = PaymentState::Paid;
@@ -179,7 +195,7 @@ async fn find_or_make(
     link: NewPaymentLink,
     now: i64,
 ) -> Result<PaymentLink, StoreError> {
-    let key = basket_key(&link.lines);
+    let key = link.order.as_ref().map_or_else(|| basket_key(&link.lines), |order| format!("order:{order}"));
     sqlx::query(
         "UPDATE payment_links SET state = 'expired' WHERE conversation_id = $1 AND state = 'open' \
          AND expires_at <= $2",
@@ -190,8 +206,8 @@ async fn find_or_make(
     .await?;
     sqlx::query(
         "INSERT INTO payment_links (id, conversation_id, key, items, total_minor, currency, language, \
-         provider, state, expires_at, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10) \
+         provider, state, order_number, expires_at, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10, $11) \
          ON CONFLICT (conversation_id, key) WHERE state = 'open' DO NOTHING",
     )
     .bind(PaymentId::random().0)
@@ -202,6 +218,7 @@ async fn find_or_make(
     .bind(link.total.currency.code())
     .bind(link.language.code())
     .bind(link.provider)
+    .bind(link.order.as_ref().map(OrderNumber::as_str))
     .bind(link.expires_at)
     .bind(now)
     .execute(&mut *connection)
@@ -258,6 +275,17 @@ async fn make_order(
     .fetch_one(connection)
     .await?;
     Ok(OrderNumber(text(&row, "number")?))
+}
+
+async fn pay_order(
+    connection: &mut Connection,
+    order: OrderNumber,
+) -> Result<OrderNumber, StoreError> {
+    sqlx::query("UPDATE orders SET status = 'paid' WHERE number = $1 AND status = 'awaiting_payment'")
+        .bind(order.as_str())
+        .execute(connection)
+        .await?;
+    Ok(order)
 }
 
 async fn settle(

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::conversations::fence;
 use super::dialect::{Connection, Row};
 use super::rows::{number, parsed, text};
 use super::{Store, StoreError};
@@ -94,9 +95,20 @@ impl Store {
     /// Opens a ticket, or raises the one that is open in the conversation.
     ///
     /// # Errors
-    /// What the database says.
-    pub async fn open_ticket(&self, ticket: NewTicket, now: i64) -> Result<OpenedTicket, StoreError> {
-        self.write(move |connection| Box::pin(open(connection, ticket, now))).await
+    /// [`StoreError::Stale`] when `epoch` is no longer the conversation's.
+    pub async fn open_ticket(
+        &self,
+        ticket: NewTicket,
+        epoch: Option<i64>,
+        now: i64,
+    ) -> Result<OpenedTicket, StoreError> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                fence(connection, &ticket.conversation, epoch).await?;
+                open(connection, ticket, now).await
+            })
+        })
+        .await
     }
 
     /// The tickets of a conversation, newest first.

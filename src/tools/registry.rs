@@ -236,6 +236,14 @@ impl Registry {
             .filter(move |spec| spec.callers.contains(&caller))
     }
 
+    /// Whether a call of this tool may change something.
+    #[must_use]
+    pub fn changes_something(&self, name: &str) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.spec.name == name && !entry.spec.annotations.read_only_hint)
+    }
+
     /// Validates the arguments and calls the tool.
     ///
     /// # Errors

@@ -1,0 +1,127 @@
+//! Performs a run: asks models, calls tools, keeps the deadline. Decides nothing about the answer.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Agent;
+use super::run::{Ending, Limits, Run, Step};
+use crate::domain::{HandOffReason, ModelTrace, Progress, ToolTrace};
+use crate::ports::{ChatModel, ModelError, ModelReply, ModelRequest};
+use crate::tools::{CallContext, ToolError};
+
+/// What a driven run left behind.
+pub struct Driven {
+    /// How it ended.
+    pub ending: Ending,
+    /// The model calls.
+    pub models: Vec<ModelTrace>,
+    /// The tool calls.
+    pub tools: Vec<ToolTrace>,
+}
+
+/// Runs to the end. A model that fails before any tool with an effect has run is replaced by the
+/// offline model; after one, the conversation goes to a person.
+pub async fn drive(
+    agent: &Agent,
+    request: ModelRequest,
+    limits: Limits,
+    context: &CallContext,
+    deadline: Instant,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Driven {
+    let mut run = Run::new(request, limits);
+    let mut model = agent.model.clone().unwrap_or_else(|| Arc::clone(&agent.offline));
+    let mut models = Vec::new();
+    let ending = loop {
+        match run.next() {
+            Step::Done(ending) => break ending,
+            Step::CallModel => {
+                progress(Progress::Answering);
+                match ask(model.as_ref(), &run.request, deadline).await {
+                    Ok(reply) => {
+                        models.push(trace(model.id(), &reply, None));
+                        run.model_replied(reply);
+                    }
+                    Err(error) if !run.has_effects() && !Arc::ptr_eq(&model, &agent.offline) => {
+                        tracing::warn!(model = model.id(), %error, "the offline model takes over the turn");
+                        models.push(trace(model.id(), &ModelReply::default(), Some(error.to_string())));
+                        model = Arc::clone(&agent.offline);
+                    }
+                    Err(error) => {
+                        tracing::error!(model = model.id(), %error, "a turn ends with a hand-off");
+                        break failure(HandOffReason::Failure);
+                    }
+                }
+            }
+            Step::CallTools(calls) => {
+                progress(Progress::LookingUp);
+                for call in calls {
+                    let result = call_tool(agent, &call.name, call.arguments, context, deadline).await;
+                    run.tool_returned(&agent.tools, result);
+                }
+            }
+        }
+    };
+    Driven {
+        ending,
+        models,
+        tools: run.trace,
+    }
+}
+
+async fn ask(
+    model: &dyn ChatModel,
+    request: &ModelRequest,
+    deadline: Instant,
+) -> Result<ModelReply, ModelError> {
+    match tokio::time::timeout_at(deadline, model.complete(request)).await {
+        Ok(reply) => reply,
+        Err(_) => Err(ModelError::Unavailable("the turn's deadline has passed".to_owned())),
+    }
+}
+
+async fn call_tool(
+    agent: &Agent,
+    name: &str,
+    arguments: serde_json::Value,
+    context: &CallContext,
+    deadline: Instant,
+) -> Result<serde_json::Value, ToolError> {
+    // A tool gets a little time even when a slow model has used the turn's up: the offline model needs it.
+    let deadline = deadline.max(Instant::now() + std::time::Duration::from_secs(5));
+    let call = agent.tools.call(name, arguments, context);
+    let result = match tokio::time::timeout_at(deadline, call).await {
+        Ok(result) => result,
+        Err(_) => Err(ToolError::Unavailable {
+            detail: "the deadline has passed".to_owned(),
+        }),
+    };
+    match &result {
+        Ok(_) => metrics::counter!("sportello_tool_calls_total", "tool" => name.to_owned(), "result" => "ok").increment(1),
+        Err(error) => {
+            metrics::counter!("sportello_tool_calls_total", "tool" => name.to_owned(), "result" => "error").increment(1);
+            if let ToolError::Unavailable { detail } = error {
+                tracing::error!(tool = name, detail, "a tool failed");
+            }
+        }
+    }
+    result
+}
+
+fn trace(model: &str, reply: &ModelReply, fell_back: Option<String>) -> ModelTrace {
+    ModelTrace {
+        model: model.to_owned(),
+        input_tokens: reply.input_tokens,
+        output_tokens: reply.output_tokens,
+        fell_back,
+    }
+}
+
+fn failure(reason: HandOffReason) -> Ending {
+    Ending::HandedOff {
+        reason,
+        summary: String::new(),
+        text: String::new(),
+    }
+}

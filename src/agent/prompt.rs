@@ -1,0 +1,79 @@
+//! The conversation as a model reads it.
+
+use minijinja::context;
+
+use super::{Settings, TurnInput};
+use crate::domain::{Passage, Speaker};
+use crate::ports::{ModelMessage, ToolDefinition, TurnFacts};
+use crate::prompts::{PromptError, Prompts};
+use crate::tools::{Caller, Registry};
+
+/// System prompt, what was said before, and the customer's words.
+pub fn messages(
+    prompts: &Prompts,
+    settings: &Settings,
+    input: &TurnInput,
+    facts: &TurnFacts,
+) -> Result<Vec<ModelMessage>, PromptError> {
+    let mut messages = vec![ModelMessage::System(system(prompts, settings, input, facts)?)];
+    for entry in &input.history.entries {
+        if entry.text.is_empty() {
+            continue;
+        }
+        messages.push(match entry.speaker {
+            Speaker::Customer => ModelMessage::User(entry.text.clone()),
+            Speaker::Agent | Speaker::Human => ModelMessage::Assistant {
+                text: entry.text.clone(),
+                calls: Vec::new(),
+            },
+        });
+    }
+    messages.push(ModelMessage::User(facts.text.clone()));
+    Ok(messages)
+}
+
+fn system(
+    prompts: &Prompts,
+    settings: &Settings,
+    input: &TurnInput,
+    facts: &TurnFacts,
+) -> Result<String, PromptError> {
+    let triage = facts.requests.first().map(|request| &request.triage);
+    let shown: Vec<&str> = input.history.last_products().iter().map(|id| id.as_str()).collect();
+    prompts.agent(context! {
+        shop => settings.shop,
+        about => settings.about,
+        language => facts.language.code(),
+        language_name => prompts.words(crate::domain::Language::EN).name("languages", facts.language.code()),
+        intent => triage.map_or("-", |triage| triage.intent.decided()),
+        intent_score => triage.map_or(0.0, |triage| (triage.intent.score * 100.0).round() / 100.0),
+        sentiment => triage.map_or("neutral", |triage| triage.sentiment.label.name()),
+        polarity => triage.map_or(0.0, |triage| (triage.sentiment.polarity * 100.0).round() / 100.0),
+        phone_verified => facts.phone_verified,
+        products_shown => shown.join(", "),
+        passages => facts.passages.iter().map(passage).collect::<Vec<_>>(),
+    })
+}
+
+fn passage(passage: &Passage) -> minijinja::Value {
+    context! {
+        document => passage.document,
+        kind => passage.kind.name(),
+        language => passage.language.code(),
+        title => passage.title,
+        headings => passage.headings.join(" > "),
+        text => passage.text,
+    }
+}
+
+/// The tools of a conversation as a model sees them.
+pub fn tools(registry: &Registry) -> Vec<ToolDefinition> {
+    registry
+        .specs(Caller::Conversation)
+        .map(|spec| ToolDefinition {
+            name: spec.name.to_owned(),
+            description: spec.description.to_owned(),
+            input_schema: spec.input_schema.clone(),
+        })
+        .collect()
+}

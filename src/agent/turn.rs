@@ -1,0 +1,303 @@
+//! One turn, from what the customer sent to the outcome.
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::drive::{Driven, drive};
+use super::plan::{Plan, Situation, gives_orders, plan};
+use super::{Agent, TurnInput, TurnReport, finish, prompt, summary};
+use crate::domain::{
+    HandOffReason, InboundContent, Language, LanguageGuess, Outcome, Passage, Progress, Speaker, ToolTrace, TurnTrace,
+};
+use crate::ports::{Filter, ModelRequest, Request, TurnFacts};
+use crate::prompts::Words;
+use crate::retrieval::{Found, Query};
+use crate::tools::{CallContext, Caller};
+
+/// At most so many requests of one message are handled one by one.
+const REQUESTS: usize = 3;
+/// More of a message than this is not embedded: what is asked for stands at its beginning.
+const EMBEDDED_CHARACTERS: usize = 2_000;
+
+impl Agent {
+    /// Runs a turn. Never fails: what goes wrong inside becomes a hand-off.
+    pub async fn turn(
+        &self,
+        input: TurnInput,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> TurnReport {
+        let started = Instant::now();
+        progress(Progress::Understanding);
+        let text = words_of(&input.messages);
+        let (requests, vector) = self.understand(&text, input.language).await;
+        let language = self.language(&requests, &input);
+        let words = self.prompts.words(language);
+        let mut trace = TurnTrace {
+            triage: requests.first().map(|request| request.triage.clone()),
+            retrieval: "none".to_owned(),
+            ..TurnTrace::default()
+        };
+        if gives_orders(&text) {
+            trace.notes.push("injection_suspected".to_owned());
+        }
+        let plan = plan(&Situation {
+            messages: &input.messages,
+            requests: &requests,
+            history: &input.history,
+            misunderstood: input.misunderstood,
+            misunderstandings: self.settings.misunderstandings,
+            upset_below: self.settings.upset_below,
+        });
+        trace.plan = plan.name();
+        let mut outcome = match plan {
+            Plan::Silent { reason } => Outcome::Silent {
+                reason: reason.to_owned(),
+            },
+            Plan::Unreadable { kind } => finish::unreadable(&kind, words),
+            Plan::HandOff { reason } => {
+                let context = context(&input, language, &requests, &text);
+                let tools = self.ticket_for_upset(reason, &context, &requests, &text).await;
+                let summary = self.summary(&text, &requests, &input, &tools);
+                trace.tools = tools;
+                finish::hand_off(reason, words, input.desk, summary)
+            }
+            Plan::Answer => {
+                self.answer(&input, &text, &requests, vector, language, &mut trace, started, progress).await
+            }
+        };
+        let disclosed = finish::disclose(&mut outcome, words, &self.settings, input.disclosed);
+        trace.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        TurnReport {
+            misunderstood: misunderstood(&outcome, input.misunderstood),
+            intent: requests.first().map(|request| request.triage.intent.decided().to_owned()),
+            outcome,
+            trace,
+            language,
+            disclosed,
+        }
+    }
+
+    /// The requests in a message with what was understood of each, and the vector of the whole.
+    async fn understand(
+        &self,
+        text: &str,
+        previous: Option<Language>,
+    ) -> (Vec<Request>, Option<Vec<f32>>) {
+        let understanding = self.understanding.load_full();
+        if !text.chars().any(char::is_alphanumeric) {
+            return (Vec::new(), None);
+        }
+        let beginning: String = text.chars().take(EMBEDDED_CHARACTERS).collect();
+        let vector = self.vector(&beginning).await;
+        // Without a vector the classifiers work on words alone.
+        let nothing = vec![0.0; self.reader.dimension()];
+        let whole = understanding.triage(text, vector.as_deref().unwrap_or(&nothing), previous);
+        let parts = understanding.requests(&beginning);
+        if parts.len() < 2 {
+            let request = Request {
+                text: text.to_owned(),
+                triage: whole,
+            };
+            return (vec![request], vector);
+        }
+        let mut requests: Vec<Request> = Vec::with_capacity(parts.len());
+        for part in parts.into_iter().take(REQUESTS) {
+            let part_vector = self.vector(&part).await;
+            let part_vector = part_vector.as_deref().unwrap_or(&nothing);
+            let mut triage = understanding.triage(&part, part_vector, Some(whole.language.language));
+            triage.language = whole.language;
+            triage.sentiment = whole.sentiment;
+            let repeated = requests.iter().any(|known| known.triage.intent.name == triage.intent.name);
+            if triage.intent.in_scope && !repeated {
+                requests.push(Request { text: part, triage });
+            }
+        }
+        if requests.len() < 2 {
+            requests = vec![Request {
+                text: text.to_owned(),
+                triage: whole,
+            }];
+        }
+        (requests, vector)
+    }
+
+    async fn vector(&self, text: &str) -> Option<Vec<f32>> {
+        match self.reader.embed(&[text.to_owned()]).await {
+            Ok(vectors) => vectors.into_iter().next(),
+            Err(error) => {
+                tracing::error!(%error, "a message has no vector");
+                None
+            }
+        }
+    }
+
+    fn language(&self, requests: &[Request], input: &TurnInput) -> Language {
+        requests
+            .first()
+            .map(|request| request.triage.language)
+            .map(|guess: LanguageGuess| guess.language)
+            .or(input.language)
+            .unwrap_or(self.settings.home)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the stages of one turn hand each other their results")]
+    async fn answer(
+        &self,
+        input: &TurnInput,
+        text: &str,
+        requests: &[Request],
+        vector: Option<Vec<f32>>,
+        language: Language,
+        trace: &mut TurnTrace,
+        started: Instant,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Outcome {
+        progress(Progress::LookingUp);
+        trace.passages = self.passages(text, vector.as_deref(), language, trace).await;
+        let facts = TurnFacts {
+            text: text.to_owned(),
+            requests: requests.to_vec(),
+            passages: trace.passages.clone(),
+            history: input.history.clone(),
+            language,
+            phone_verified: input.phone.is_some(),
+        };
+        let messages = match prompt::messages(&self.prompts, &self.settings, input, &facts) {
+            Ok(messages) => messages,
+            Err(error) => {
+                tracing::error!(%error, "a prompt cannot be rendered");
+                Vec::new()
+            }
+        };
+        let request = ModelRequest {
+            messages,
+            tools: prompt::tools(&self.tools),
+            max_output_tokens: self.settings.output_tokens,
+            facts,
+        };
+        let context = context(input, language, requests, text);
+        let deadline = started + self.settings.deadline;
+        let driven: Driven =
+            drive(self, request, self.settings.limits, &context, deadline, progress).await;
+        trace.models = driven.models;
+        trace.tools = driven.tools;
+        let summary = self.summary(text, requests, input, &trace.tools);
+        finish::outcome(driven.ending, self.prompts.words(language), input.desk, summary)
+    }
+
+    async fn passages(
+        &self,
+        text: &str,
+        vector: Option<&[f32]>,
+        language: Language,
+        trace: &mut TurnTrace,
+    ) -> Vec<Passage> {
+        let query = Query {
+            text,
+            vector: vector.filter(|_| self.retriever.embeds_with(self.reader.id())),
+            language,
+            limit: self.settings.passages,
+            filter: Filter::default(),
+        };
+        match self.retriever.search(&query).await {
+            Ok(Found { passages, mode, relevant }) => {
+                mode.name().clone_into(&mut trace.retrieval);
+                if passages.iter().any(|passage| gives_orders(&passage.text)) {
+                    trace.notes.push("injection_in_knowledge_suspected".to_owned());
+                }
+                if relevant { passages } else { Vec::new() }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a turn goes on without passages");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Anger leaves a ticket behind, so that it is dealt with even if the chat goes quiet.
+    async fn ticket_for_upset(
+        &self,
+        reason: HandOffReason,
+        context: &CallContext,
+        requests: &[Request],
+        text: &str,
+    ) -> Vec<ToolTrace> {
+        if reason != HandOffReason::Upset {
+            return Vec::new();
+        }
+        let words = self.prompts.words(self.settings.home);
+        let orders: Vec<&str> = requests
+            .iter()
+            .flat_map(|request| &request.triage.entities.orders)
+            .map(|order| order.as_str())
+            .collect();
+        let arguments = json!({
+            "subject": words.plain("subject_complaint"),
+            "summary": words.say("ticket_summary", minijinja::context! {
+                text => summary::quote(text), orders => orders.join(", "), products => "",
+            }),
+        });
+        let name = "open_ticket";
+        let result = self.tools.call(name, arguments.clone(), context).await;
+        let failed = result.is_err();
+        vec![ToolTrace {
+            name: name.to_owned(),
+            arguments,
+            result: result.unwrap_or_else(|error| json!({ "error": error.for_caller() })),
+            failed,
+        }]
+    }
+
+    fn summary(
+        &self,
+        text: &str,
+        requests: &[Request],
+        input: &TurnInput,
+        tools: &[ToolTrace],
+    ) -> String {
+        let words: Words<'_> = self.prompts.words(self.settings.home);
+        summary::summary(words, text, requests, &input.history, tools)
+    }
+}
+
+/// The words of a burst as one text.
+fn words_of(messages: &[InboundContent]) -> String {
+    let words: Vec<&str> = messages
+        .iter()
+        .filter_map(InboundContent::words)
+        .map(str::trim)
+        .filter(|words| !words.is_empty())
+        .collect();
+    words.join("\n")
+}
+
+fn context(input: &TurnInput, language: Language, requests: &[Request], text: &str) -> CallContext {
+    let mut written: Vec<String> = input
+        .history
+        .entries
+        .iter()
+        .filter(|entry| entry.speaker == Speaker::Customer)
+        .map(|entry| entry.text.clone())
+        .collect();
+    written.push(text.to_owned());
+    CallContext {
+        caller: Caller::Conversation,
+        conversation: Some(input.conversation.clone()),
+        contact: Some(input.contact.clone()),
+        turn: Some(input.turn.clone()),
+        language,
+        phone: input.phone.clone(),
+        written,
+        epoch: Some(input.epoch),
+        polarity: requests.first().map_or(0.0, |request| request.triage.sentiment.polarity),
+    }
+}
+
+/// The offline model says by `clarify` that it did not understand.
+fn misunderstood(outcome: &Outcome, before: u32) -> u32 {
+    match outcome {
+        Outcome::Answered { awaiting, .. } if awaiting.as_deref() == Some("clarify") => before + 1,
+        Outcome::Silent { .. } => before,
+        Outcome::Answered { .. } | Outcome::HandedOff { .. } => 0,
+    }
+}

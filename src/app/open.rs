@@ -1,0 +1,211 @@
+//! Opening the parts that every command shares.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use crate::config::{self, Config, EmbeddingProvider, PaymentProvider};
+use crate::events::Events;
+use crate::knowledge::{self, Fault, Knowledge, KnowledgeSource};
+use crate::openai::OpenAiEmbedder;
+use crate::ports::{EmbedError, Embedder, Index, IndexError};
+use crate::prompts::{PromptError, Prompts};
+use crate::qdrant::{EdgeIndex, RemoteIndex};
+use crate::retrieval::{Builder, IndexingError, Retriever};
+use crate::store::{Store, StoreError};
+use crate::tools::{Registry, Workbench, registry};
+use crate::understand::BuiltinEmbedder;
+use crate::understand::encoder::{EncoderError, SentenceEncoder};
+
+/// The file that the set-up makes.
+const MODEL_FILE: &str = "use-multilingual-v3.bin";
+
+/// Why the program cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The knowledge has faults.
+    #[error("the knowledge has faults:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Knowledge(Vec<Fault>),
+    /// The configuration asks for something that cannot be.
+    #[error("{0}")]
+    Configuration(String),
+    /// The machine failed: a folder, a socket, a port.
+    #[error("{0}")]
+    Machine(String),
+    /// The model file is missing or broken.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    /// The embedding endpoint failed.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The index failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// Building the index failed.
+    #[error(transparent)]
+    Indexing(#[from] IndexingError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A prompt is broken.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+}
+
+impl AppError {
+    /// The exit code: 1 a check failed, 2 the call or the configuration is wrong, 3 the machine or a
+    /// provider failed.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Knowledge(_) => 1,
+            Self::Configuration(_) => 2,
+            Self::Machine(_)
+            | Self::Encoder(_)
+            | Self::Embed(_)
+            | Self::Index(_)
+            | Self::Indexing(_)
+            | Self::Store(_)
+            | Self::Prompt(_) => 3,
+        }
+    }
+}
+
+/// The parts that every command shares.
+pub struct App {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// All state.
+    pub data: PathBuf,
+    /// The store.
+    pub store: Store,
+    /// The knowledge, as it was read last.
+    pub knowledge: Arc<ArcSwap<Knowledge>>,
+    /// Prompts and phrases.
+    pub prompts: Arc<Prompts>,
+    /// Makes vectors for understanding.
+    pub reader: Arc<dyn Embedder>,
+    /// The search.
+    pub retriever: Arc<Retriever>,
+    /// Builds the index.
+    pub builder: Builder,
+    /// The tools.
+    pub tools: Arc<Registry>,
+    /// What happens in conversations.
+    pub events: Events,
+    /// Rings when something was accepted.
+    pub inbox: Arc<Notify>,
+    /// Rings when something is to be sent.
+    pub outbox: Arc<Notify>,
+    /// How the outside reaches the server, without a slash at the end.
+    pub public_url: Arc<str>,
+}
+
+impl App {
+    /// Opens the store, the knowledge and the index in a data folder, which is made when missing.
+    ///
+    /// # Errors
+    /// [`AppError`], with what to do about it.
+    pub async fn open(config: Config, data: &Path, public_url: &str) -> Result<Self, AppError> {
+        let config = Arc::new(config);
+        folder(data)?;
+        let knowledge = Arc::new(ArcSwap::from_pointee(read_knowledge(&config)?));
+        let store = Store::open(data).await?;
+        if config.demo {
+            store.seed_orders(knowledge.load().orders.clone()).await?;
+        }
+        let reader = encoder()?;
+        let embedder: Arc<dyn Embedder> = match config.embedding.provider {
+            EmbeddingProvider::Builtin => Arc::clone(&reader),
+            EmbeddingProvider::Openai => Arc::new(OpenAiEmbedder::connect(&config.embedding).await?),
+        };
+        let index = index(&config, data)?;
+        let retriever =
+            Arc::new(Retriever::new(Arc::clone(&index), Arc::clone(&embedder), Arc::clone(&knowledge)));
+        let public_url: Arc<str> = public_url.trim_end_matches('/').into();
+        let workbench = Workbench {
+            knowledge: Arc::clone(&knowledge),
+            retriever: Arc::clone(&retriever),
+            store: store.clone(),
+            public_url: Arc::clone(&public_url),
+            payments: payment_provider(&config),
+            link_milliseconds: config.payments.link_minutes.saturating_mul(60_000),
+        };
+        Ok(Self {
+            tools: Arc::new(registry(&workbench)),
+            builder: Builder {
+                index,
+                embedder,
+                store: store.clone(),
+                chunk_tokens: config.retrieval.chunk_tokens,
+            },
+            config,
+            data: data.to_owned(),
+            store,
+            knowledge,
+            prompts: Arc::new(Prompts::load()?),
+            reader,
+            retriever,
+            events: Events::default(),
+            inbox: Arc::default(),
+            outbox: Arc::default(),
+            public_url,
+        })
+    }
+
+    /// Reads the knowledge again, for a new index.
+    ///
+    /// # Errors
+    /// [`AppError::Knowledge`]; the knowledge stays as it was then.
+    pub fn reload_knowledge(&self) -> Result<Arc<Knowledge>, AppError> {
+        let fresh = Arc::new(read_knowledge(&self.config)?);
+        self.knowledge.store(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+}
+
+/// Where the knowledge is.
+pub fn knowledge_source(config: &Config) -> KnowledgeSource {
+    match &config.knowledge.path {
+        Some(folder) => KnowledgeSource::Folder(folder.clone()),
+        None => KnowledgeSource::Embedded,
+    }
+}
+
+/// The sentence encoder.
+pub fn encoder() -> Result<Arc<dyn Embedder>, AppError> {
+    let encoder = SentenceEncoder::open(&config::models_folder().join(MODEL_FILE))?;
+    Ok(Arc::new(BuiltinEmbedder::new(Arc::new(encoder))))
+}
+
+/// The payment provider's name; the demo's own page when nothing else is said in a demo.
+pub fn payment_provider(config: &Config) -> Option<&'static str> {
+    match config.payments.provider {
+        Some(PaymentProvider::Stripe) => Some("stripe"),
+        Some(PaymentProvider::Demo) => Some("demo"),
+        None => config.demo.then_some("demo"),
+    }
+}
+
+/// Makes the data folder.
+pub fn folder(data: &Path) -> Result<(), AppError> {
+    std::fs::create_dir_all(data).map_err(|error| {
+        AppError::Machine(format!(
+            "the data folder {} cannot be made: {error}; name another one with --data",
+            data.display()
+        ))
+    })
+}
+
+fn read_knowledge(config: &Config) -> Result<Knowledge, AppError> {
+    knowledge::load(&knowledge_source(config), config.shop.currency).map_err(AppError::Knowledge)
+}
+
+fn index(config: &Config, data: &Path) -> Result<Arc<dyn Index>, AppError> {
+    Ok(match config.retrieval.url {
+        Some(_) => Arc::new(RemoteIndex::connect(&config.retrieval)?),
+        None => Arc::new(EdgeIndex::open(&data.join("index"))?),
+    })
+}

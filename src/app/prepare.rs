@@ -1,0 +1,178 @@
+//! What must be there before a message is understood: the fitted intents, and the index.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use sha2::{Digest, Sha256};
+
+use super::open::{App, AppError};
+use crate::agent::{Agent, Limits, Settings};
+use crate::config::Config;
+use crate::knowledge::Knowledge;
+use crate::offline::OfflineModel;
+use crate::openai::OpenAiChat;
+use crate::ports::ChatModel;
+use crate::retrieval::{BuildReport, embed_cached};
+use crate::understand::{IntentModel, LabelledText, Languages, SentimentModel, Understanding};
+
+/// The agent, ready.
+#[derive(Clone)]
+pub struct Prepared {
+    /// The agent.
+    pub agent: Arc<Agent>,
+    /// What it understands with; replaced when the intents change.
+    pub understanding: Arc<ArcSwap<Understanding>>,
+}
+
+impl App {
+    /// Fits the intents, or reads what was fitted before, and makes the agent.
+    ///
+    /// # Errors
+    /// When the embedder or the store fails.
+    pub async fn prepare(&self) -> Result<Prepared, AppError> {
+        let understanding = Arc::new(ArcSwap::from_pointee(self.understanding().await?));
+        let offline: Arc<dyn ChatModel> =
+            Arc::new(OfflineModel::new(Arc::clone(&self.prompts), self.config.shop.name.clone()));
+        let agent = Agent {
+            model: self.model()?,
+            offline,
+            tools: Arc::clone(&self.tools),
+            retriever: Arc::clone(&self.retriever),
+            reader: Arc::clone(&self.reader),
+            understanding: Arc::clone(&understanding),
+            prompts: Arc::clone(&self.prompts),
+            settings: settings(&self.config),
+        };
+        Ok(Prepared {
+            agent: Arc::new(agent),
+            understanding,
+        })
+    }
+
+    /// What messages are understood with.
+    ///
+    /// # Errors
+    /// When the embedder or the store fails, or the intents cannot be fitted.
+    pub async fn understanding(&self) -> Result<Understanding, AppError> {
+        let examples = examples(&self.knowledge.load());
+        let intents = self.intents(&examples).await?;
+        let languages = Languages::new(&self.config.shop.languages);
+        let understanding = Understanding::new(languages, intents, SentimentModel::builtin());
+        tokio::task::spawn_blocking(move || {
+            understanding.warm();
+            understanding
+        })
+        .await
+        .map_err(|error| AppError::Machine(error.to_string()))
+    }
+
+    async fn intents(&self, examples: &[LabelledText]) -> Result<IntentModel, AppError> {
+        let file = self.intents_file(examples);
+        if let Ok(bytes) = tokio::fs::read(&file).await
+            && let Ok(model) = serde_json::from_slice::<IntentModel>(&bytes)
+        {
+            return Ok(model);
+        }
+        let texts: Vec<String> = examples.iter().map(|example| example.text.clone()).collect();
+        let vectors = embed_cached(&self.store, self.reader.as_ref(), &texts, &|_, _| {}).await?;
+        let vectors: Vec<Vec<f32>> = vectors.into_iter().map(|(vector, _)| vector).collect();
+        let examples = examples.to_vec();
+        let model = tokio::task::spawn_blocking(move || IntentModel::fit(&examples, &vectors))
+            .await
+            .map_err(|error| AppError::Machine(error.to_string()))?
+            .map_err(|error| AppError::Configuration(format!("the intents cannot be fitted: {error}")))?;
+        let bytes = serde_json::to_vec(&model).map_err(|error| AppError::Machine(error.to_string()))?;
+        keep(file, bytes).await?;
+        Ok(model)
+    }
+
+    /// One file per content, so that a changed intent is fitted anew and an unchanged one is not.
+    fn intents_file(&self, examples: &[LabelledText]) -> PathBuf {
+        let mut hasher = Sha256::new();
+        hasher.update(env!("CARGO_PKG_VERSION"));
+        hasher.update(self.reader.id());
+        for example in examples {
+            hasher.update(&example.intent);
+            hasher.update([0]);
+            hasher.update(&example.text);
+            hasher.update([0]);
+        }
+        let hash = hex::encode(hasher.finalize());
+        self.data.join(format!("intents-{}.json", &hash[..16]))
+    }
+
+    /// Reads the knowledge again and brings the index and the intents up to date with it.
+    ///
+    /// # Errors
+    /// What is wrong with the knowledge, the embedder, the index or the store.
+    pub async fn reindex(
+        &self,
+        prepared: Option<&Prepared>,
+        progress: impl Fn(usize, usize) + Send + Sync,
+    ) -> Result<BuildReport, AppError> {
+        let knowledge = self.reload_knowledge()?;
+        let report = self.builder.build(&knowledge, progress).await?;
+        let understanding = self.understanding().await?;
+        if let Some(prepared) = prepared {
+            prepared.understanding.store(Arc::new(understanding));
+        }
+        Ok(report)
+    }
+
+    fn model(&self) -> Result<Option<Arc<dyn ChatModel>>, AppError> {
+        if self.config.llm.base_url.is_none() {
+            return Ok(None);
+        }
+        let model = OpenAiChat::new(&self.config.llm, self.prompts.json_mode()?)
+            .map_err(|error| AppError::Configuration(error.to_string()))?;
+        Ok(Some(Arc::new(model)))
+    }
+}
+
+/// A file that is either whole or not there.
+async fn keep(file: PathBuf, bytes: Vec<u8>) -> Result<(), AppError> {
+    let unfinished = file.with_extension(format!("tmp{}", std::process::id()));
+    let written = async {
+        tokio::fs::write(&unfinished, bytes).await?;
+        tokio::fs::rename(&unfinished, &file).await
+    };
+    written
+        .await
+        .map_err(|error| AppError::Machine(format!("{} cannot be written: {error}", file.display())))
+}
+
+/// The intents' examples as the classifier takes them.
+pub fn examples(knowledge: &Knowledge) -> Vec<LabelledText> {
+    knowledge
+        .intents
+        .iter()
+        .flat_map(|intent| {
+            intent.examples.iter().flat_map(|(language, texts)| {
+                texts.iter().map(|text| LabelledText {
+                    text: text.clone(),
+                    intent: intent.name.clone(),
+                    language: Some(*language),
+                })
+            })
+        })
+        .collect()
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        shop: config.shop.name.clone(),
+        about: config.shop.about.clone(),
+        home: config.shop.languages.first().copied().unwrap_or(crate::domain::Language::EN),
+        deadline: Duration::from_secs(config.agent.deadline_seconds),
+        limits: Limits {
+            steps: config.agent.max_steps,
+            tokens: config.agent.max_tokens,
+        },
+        output_tokens: config.llm.max_output_tokens,
+        passages: config.retrieval.passages,
+        misunderstandings: config.agent.misunderstandings,
+        upset_below: config.agent.upset_below,
+    }
+}

@@ -1,0 +1,162 @@
+//! Looking for products.
+
+use minijinja::context;
+use serde_json::{Value, json};
+
+use super::errand::{Called, Errand, Part};
+use super::{has_subject, last_words, reasons};
+use crate::domain::{Entities, Money, PriceRange};
+use crate::tools::{CatalogAnswer, ProductView};
+
+/// Products in one answer.
+const SHOWN: usize = 3;
+
+/// Two or three products that fit, and one question that narrows.
+pub fn search(errand: &mut Errand<'_>) -> Option<Part> {
+    let wish = errand.asked.triage.entities.clone();
+    let query = query(errand);
+    let mut opening = None;
+    let mut products = match find(errand, &query, wish.price, true) {
+        Called::Missing => return None,
+        Called::Done(answer) => answer.products,
+        Called::Refused => Vec::new(),
+    };
+    if products.is_empty() {
+        products = match find(errand, &query, wish.price, false) {
+            Called::Missing => return None,
+            Called::Done(answer) => answer.products,
+            Called::Refused => Vec::new(),
+        };
+        opening = Some(errand.words.plain("found_out_of_stock"));
+    }
+    if products.is_empty() && let Some(range) = wish.price {
+        products = match find(errand, &without_price(&query, &wish), None, true) {
+            Called::Missing => return None,
+            Called::Done(answer) => cheapest_first(answer.products),
+            Called::Refused => Vec::new(),
+        };
+        opening = over_price(errand, range, products.first());
+    }
+    if products.is_empty() {
+        return not_sold(errand);
+    }
+    Some(shown(errand, products, &wish, opening))
+}
+
+/// What the shop sells instead.
+pub fn not_sold(errand: &mut Errand<'_>) -> Option<Part> {
+    let categories = match errand.call::<CatalogAnswer>("search_catalog", json!({ "limit": 1 })) {
+        Called::Missing => return None,
+        Called::Done(answer) => answer.categories,
+        Called::Refused => Vec::new(),
+    };
+    let names: Vec<String> =
+        categories.iter().take(5).map(|category| errand.words.name("categories", category)).collect();
+    let text = errand.words.say("not_sold", context! { categories => errand.words.list(&names) });
+    Some(Part::text(text))
+}
+
+fn shown(
+    errand: &Errand<'_>,
+    mut products: Vec<ProductView>,
+    wish: &Entities,
+    opening: Option<String>,
+) -> Part {
+    products.truncate(SHOWN);
+    let words = errand.words;
+    let key = if products.len() == 1 { "found_one" } else { "found_many" };
+    let mut lines = vec![opening.unwrap_or_else(|| words.plain(key))];
+    let mut part = Part::default();
+    for (number, product) in (1..).zip(&products) {
+        let reason = reasons::reason(product, wish, words);
+        lines.push(match &reason {
+            Some(reason) => format!("{number}. {} – {}: {reason}", product.title, product.price_text),
+            None => format!("{number}. {} – {}", product.title, product.price_text),
+        });
+        part.answer.products.push(product.card(reason));
+    }
+    if let [only] = products.as_slice() {
+        lines.push(words.plain("offer_link"));
+        part.awaiting = Some(format!("basket:{}x1", only.id));
+    } else {
+        lines.push(words.plain(narrowing(&products)));
+        part.awaiting = Some("choose".to_owned());
+    }
+    part.answer.text = lines.join("\n");
+    part
+}
+
+/// One question that narrows, by what was found.
+fn narrowing(products: &[ProductView]) -> &'static str {
+    let all = |categories: &[&str]| {
+        products.iter().all(|product| categories.contains(&product.category.as_str()))
+    };
+    let milks = |kind: fn(&str) -> bool| {
+        products.iter().any(|product| {
+            product.attributes.get("milk").is_some_and(|values| values.iter().any(|value| kind(value)))
+        })
+    };
+    if all(&["espresso_machine"]) && milks(|milk| milk == "automatic") && milks(|milk| milk != "automatic") {
+        "narrow_machine"
+    } else if all(&["grinder"]) {
+        "narrow_grinder"
+    } else if all(&["coffee_beans", "ground_coffee", "capsules"]) {
+        "narrow_coffee"
+    } else {
+        "narrow_other"
+    }
+}
+
+/// A follow-up such as "and under 200?" looks for the same thing again.
+fn query(errand: &Errand<'_>) -> String {
+    let text = errand.asked.text.chars().take(200).collect::<String>();
+    if has_subject(errand.asked) {
+        return text;
+    }
+    match last_words(errand.facts, "product_search") {
+        Some(before) if errand.asked.triage.entities.price.is_some() => {
+            format!("{} {text}", before.chars().take(90).collect::<String>())
+        }
+        Some(_) | None => text,
+    }
+}
+
+fn find(
+    errand: &mut Errand<'_>,
+    query: &str,
+    price: Option<PriceRange>,
+    in_stock: bool,
+) -> Called<CatalogAnswer> {
+    let mut arguments = json!({ "query": query, "in_stock": in_stock, "limit": SHOWN });
+    if let Value::Object(arguments) = &mut arguments {
+        let mut bound = |key: &str, minor: Option<i64>| {
+            if let Some(minor) = minor {
+                arguments.insert(key.to_owned(), json!(major(minor)));
+            }
+        };
+        bound("min_price", price.and_then(|range| range.min));
+        bound("max_price", price.and_then(|range| range.max));
+    }
+    errand.call("search_catalog", arguments)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "amounts a customer writes are small")]
+fn major(minor: i64) -> f64 {
+    minor as f64 / 100.0
+}
+
+/// The same wish in words that carry no price.
+fn without_price(query: &str, wish: &Entities) -> String {
+    let kept: Vec<&str> = query.split_whitespace().filter(|word| !word.chars().any(|c| c.is_ascii_digit())).collect();
+    if kept.is_empty() { wish.categories.join(" ") } else { kept.join(" ") }
+}
+
+fn cheapest_first(mut products: Vec<ProductView>) -> Vec<ProductView> {
+    products.sort_by_key(|product| product.price.minor);
+    products
+}
+
+fn over_price(errand: &Errand<'_>, range: PriceRange, first: Option<&ProductView>) -> Option<String> {
+    let max = Money::new(range.max.or(range.min)?, first?.price.currency);
+    Some(errand.words.say("found_over_price", context! { max => max.display(errand.words.language()) }))
+}

@@ -1,0 +1,157 @@
+//! Orders, and what a colleague must do about them.
+
+use minijinja::context;
+use serde_json::{Value, json};
+
+use super::errand::{Called, Errand, Part};
+use crate::domain::OrderStatus;
+use crate::prompts::Words;
+use crate::tools::{OrderAnswer, OrderView, TicketAnswer};
+
+/// Where an order is, or what is missing to tell.
+pub fn status(errand: &mut Errand<'_>) -> Option<Part> {
+    let number = number(errand).unwrap_or_default();
+    status_of(errand, &number)
+}
+
+/// Where the order with this number is; an empty number asks for the latest of a known phone.
+pub fn status_of(errand: &mut Errand<'_>, number: &str) -> Option<Part> {
+    let email = errand.asked.triage.entities.emails.first().cloned().or_else(|| written_email(errand));
+    let mut arguments = json!({});
+    if let Value::Object(map) = &mut arguments {
+        if !number.is_empty() {
+            map.insert("order_number".to_owned(), json!(number));
+        }
+        if let Some(email) = &email {
+            map.insert("email".to_owned(), json!(email));
+        }
+    }
+    let answer = match errand.call::<OrderAnswer>("get_order_status", arguments) {
+        Called::Missing => return None,
+        Called::Done(answer) => answer,
+        Called::Refused => return errand.hand_off("out_of_reach"),
+    };
+    let words = errand.words;
+    if answer.verified {
+        let shown = if number.is_empty() { &answer.orders[..answer.orders.len().min(2)] } else { &answer.orders };
+        let texts: Vec<String> = shown.iter().map(|order| sentence(order, words)).collect();
+        return Some(Part::text(texts.join("\n\n")));
+    }
+    if number.is_empty() {
+        return Some(Part::text(words.plain("ask_order_number")).awaiting("order_number"));
+    }
+    if email.is_none() {
+        let text = words.say("ask_order_email", context! { number });
+        return Some(Part::text(text).awaiting(format!("order_email:{number}")));
+    }
+    Some(Part::text(words.plain("order_unproved")).awaiting("order_number"))
+}
+
+/// A ticket for a colleague; what is missing is asked for.
+pub fn ticket(errand: &mut Errand<'_>, subject: &str, phrase: &str) -> Option<Part> {
+    let number = number(errand);
+    let ticket = match open(errand, subject, number.as_deref()) {
+        Called::Missing => return None,
+        Called::Done(answer) => answer,
+        Called::Refused => return errand.hand_off("out_of_reach"),
+    };
+    let words = errand.words;
+    let mut text = words.say(phrase, context! { ticket => short(&ticket) });
+    let next = match (subject, &number) {
+        ("subject_damaged", None) => Some("need_order_and_photo"),
+        ("subject_damaged", Some(_)) => Some("need_photo"),
+        ("subject_complaint", _) | (_, Some(_)) => None,
+        (_, None) => Some("ask_order_for_ticket"),
+    };
+    if let Some(next) = next {
+        text = format!("{text} {}", words.plain(next));
+    }
+    let part = Part::text(text);
+    Some(if number.is_none() { part.awaiting(format!("ticket_order:{subject}")) } else { part })
+}
+
+/// The order number that a ticket waited for.
+pub fn add_order_to_ticket(errand: &mut Errand<'_>, subject: &str) -> Option<Part> {
+    let number = number(errand);
+    match open(errand, subject, number.as_deref()) {
+        Called::Missing => None,
+        Called::Done(answer) => {
+            let text = errand.words.say("ticket_noted", context! { ticket => short(&answer) });
+            Some(Part::text(text))
+        }
+        Called::Refused => errand.hand_off("out_of_reach"),
+    }
+}
+
+/// A number that stands alone is the order number when one was asked for.
+pub fn bare_number(text: &str) -> Option<String> {
+    let digits = text.trim().trim_start_matches('#').trim_end_matches(['.', '!', '?']);
+    let plausible = (4..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plausible.then(|| digits.to_owned())
+}
+
+fn number(errand: &Errand<'_>) -> Option<String> {
+    errand
+        .asked
+        .triage
+        .entities
+        .orders
+        .first()
+        .map(|order| order.0.clone())
+        .or_else(|| bare_number(&errand.asked.text))
+}
+
+/// An e-mail that the customer wrote earlier in this conversation.
+fn written_email(errand: &Errand<'_>) -> Option<String> {
+    let language = errand.words.language();
+    errand
+        .facts
+        .history
+        .customer_texts()
+        .take(6)
+        .find_map(|text| crate::understand::entities(text, language).emails.into_iter().next())
+}
+
+fn open(errand: &mut Errand<'_>, subject: &str, number: Option<&str>) -> Called<TicketAnswer> {
+    let mut arguments = json!({
+        "subject": errand.words.plain(subject),
+        "summary": errand.note(),
+    });
+    if let (Value::Object(map), Some(number)) = (&mut arguments, number) {
+        map.insert("order_number".to_owned(), json!(number));
+    }
+    errand.call("open_ticket", arguments)
+}
+
+/// The end of a ticket's id, enough to name it on the phone.
+fn short(ticket: &TicketAnswer) -> String {
+    let id = ticket.ticket.as_str();
+    id.get(id.len().saturating_sub(6)..).unwrap_or(id).to_uppercase()
+}
+
+fn sentence(order: &OrderView, words: Words<'_>) -> String {
+    let mut sentences =
+        vec![words.say(&format!("order_{}", order.status.name()), context! { number => order.number })];
+    if let (Some(carrier), Some(tracking)) = (&order.carrier, &order.tracking) {
+        sentences.push(words.say("order_carrier", context! { carrier, tracking }));
+    }
+    let coming = !matches!(
+        order.status,
+        OrderStatus::Delivered | OrderStatus::Cancelled | OrderStatus::Refunded
+    );
+    if let Some(date) = order.expected_on.as_deref().filter(|_| coming) {
+        sentences.push(words.say("order_expected", context! { date => day(date, words) }));
+    }
+    if !order.items.is_empty() {
+        sentences.push(words.say("order_items", context! { items => words.list(&order.items) }));
+    }
+    sentences.join(" ")
+}
+
+/// `2026-11-21` as the customer writes it.
+fn day(date: &str, words: Words<'_>) -> String {
+    let Ok(date) = date.parse::<jiff::civil::Date>() else {
+        return date.to_owned();
+    };
+    words.say(&format!("months.{}", date.month()), context! { day => date.day() })
+}

@@ -1,0 +1,280 @@
+//! Questions about products that were shown or named.
+
+use minijinja::context;
+use serde_json::json;
+
+use super::errand::{Called, Errand, Part};
+use super::{catalog, reasons};
+use crate::domain::{Comparison, Entities, Money, ProductId};
+use crate::tools::{CatalogAnswer, ProductAnswer, ProductView};
+use crate::understand::entities;
+
+/// Attributes that a comparison names, most telling first.
+const COMPARED: [&str; 8] = [
+    "power_w", "pressure_bar", "water_l", "cups", "width_cm", "weight_kg", "hopper_g", "noise_db",
+];
+
+/// What a message refers to.
+pub enum Reference {
+    /// Results are missing.
+    Missing,
+    /// These products, in the order named.
+    Known(Vec<ProductView>),
+    /// Nothing that can be told.
+    Unknown,
+}
+
+/// The colour, stock, price or details of a product.
+pub fn question(errand: &mut Errand<'_>) -> Option<Part> {
+    let products = match referred(errand) {
+        Reference::Missing => return None,
+        Reference::Known(products) => products,
+        Reference::Unknown => return unknown(errand),
+    };
+    let entities = errand.asked.triage.entities.clone();
+    let Some(product) = pick(&products, entities.comparison) else {
+        return unknown(errand);
+    };
+    let (text, open) = about(errand, product, &entities);
+    let mut part = Part::default();
+    part.answer.products.push(product.card(None));
+    if open {
+        part.answer.text = text;
+        part.answer.choices.push(super::choice(errand.words, "person"));
+        part.awaiting = Some("person".to_owned());
+    } else if product.stock > 0 {
+        part.answer.text = format!("{text}\n{}", errand.words.plain("offer_link"));
+        part.awaiting = Some(format!("basket:{}x{}", product.id, entities.quantity.unwrap_or(1)));
+    } else {
+        part.answer.text = text;
+    }
+    Some(part)
+}
+
+/// Two products side by side, or the cheaper of those shown.
+pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
+    let products = match referred(errand) {
+        Reference::Missing => return None,
+        Reference::Known(products) => products,
+        Reference::Unknown => return unknown(errand),
+    };
+    if let Some(comparison) = errand.asked.triage.entities.comparison
+        && let Some(product) = pick(&products, Some(comparison))
+    {
+        return Some(extreme(errand, product, comparison));
+    }
+    let [one, other, ..] = products.as_slice() else {
+        return match products.first() {
+            Some(_) => question(errand),
+            None => unknown(errand),
+        };
+    };
+    Some(side_by_side(errand, one, other))
+}
+
+/// Which products a message means: named, counted, or the ones shown last.
+pub fn referred(errand: &mut Errand<'_>) -> Reference {
+    let shown = errand.facts.history.last_products();
+    let wanted = &errand.asked.triage.entities;
+    let counted: Vec<ProductId> =
+        wanted.ordinals.iter().filter_map(|ordinal| counted(shown, *ordinal)).cloned().collect();
+    if !counted.is_empty() {
+        return fetch(errand, &counted);
+    }
+    match named(errand) {
+        Called::Missing => return Reference::Missing,
+        Called::Done(products) if !products.is_empty() => return Reference::Known(products),
+        Called::Done(_) | Called::Refused => {}
+    }
+    if shown.is_empty() {
+        return Reference::Unknown;
+    }
+    fetch(errand, &shown[..shown.len().min(5)])
+}
+
+fn counted(shown: &[ProductId], ordinal: i32) -> Option<&ProductId> {
+    match usize::try_from(ordinal) {
+        Ok(number) => shown.get(number.checked_sub(1)?),
+        Err(_) => shown.last(),
+    }
+}
+
+fn fetch(errand: &mut Errand<'_>, ids: &[ProductId]) -> Reference {
+    let mut products = Vec::new();
+    let mut missing = false;
+    for id in ids {
+        match errand.call::<ProductAnswer>("get_product", json!({ "id": id })) {
+            Called::Missing => missing = true,
+            Called::Done(answer) => products.push(answer.product),
+            Called::Refused => {}
+        }
+    }
+    if missing {
+        Reference::Missing
+    } else if products.is_empty() {
+        Reference::Unknown
+    } else {
+        Reference::Known(products)
+    }
+}
+
+/// Products whose own name stands in the message.
+fn named(errand: &mut Errand<'_>) -> Called<Vec<ProductView>> {
+    let text = errand.asked.text.to_lowercase();
+    let candidates: String = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| word.chars().count() >= 4)
+        .collect::<Vec<_>>()
+        .join(" ");
+    if candidates.is_empty() {
+        return Called::Refused;
+    }
+    let query: String = errand.asked.text.chars().take(200).collect();
+    match errand.call::<CatalogAnswer>("search_catalog", json!({ "query": query, "limit": 10 })) {
+        Called::Missing => Called::Missing,
+        Called::Refused => Called::Refused,
+        Called::Done(answer) => {
+            let language = errand.words.language();
+            let own_name = |product: &ProductView| {
+                product
+                    .title
+                    .to_lowercase()
+                    .split(|c: char| !c.is_alphanumeric())
+                    .filter(|word| word.chars().count() >= 4)
+                    .any(|word| is_name(word, language, &answer) && candidates.split(' ').any(|said| said == word))
+            };
+            Called::Done(answer.products.iter().filter(|product| own_name(product)).cloned().collect())
+        }
+    }
+}
+
+/// A word of a title is a name when it says no category, feature or colour and few titles share it.
+fn is_name(word: &str, language: crate::domain::Language, answer: &CatalogAnswer) -> bool {
+    let said = entities(word, language);
+    let common = answer
+        .products
+        .iter()
+        .filter(|product| product.title.to_lowercase().contains(word))
+        .count();
+    said.categories.is_empty() && said.features.is_empty() && said.colors.is_empty() && common <= 2
+}
+
+/// The one product that is meant, when it can be told.
+fn pick(products: &[ProductView], comparison: Option<Comparison>) -> Option<&ProductView> {
+    match comparison {
+        Some(Comparison::Cheapest) => products.iter().min_by_key(|product| product.price.minor),
+        Some(Comparison::Dearest) => products.iter().max_by_key(|product| product.price.minor),
+        None => match products {
+            [only] => Some(only),
+            _ => None,
+        },
+    }
+}
+
+/// The product that a purchase means.
+pub fn chosen(products: &[ProductView], comparison: Option<Comparison>) -> Option<ProductView> {
+    pick(products, comparison).cloned()
+}
+
+/// The answer, and whether it is open: the catalog does not say.
+fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (String, bool) {
+    let words = errand.words;
+    let (title, price) = (&product.title, &product.price_text);
+    let stock = reasons::stock(product, words);
+    if let Some(color) = asked.colors.first() {
+        let colors = product.attributes.get("colors").cloned().unwrap_or_default();
+        if colors.is_empty() {
+            return (words.say("not_known", context! { title }), true);
+        }
+        let name = words.name("colors", color);
+        if colors.contains(color) {
+            return (words.say("color_yes", context! { title, color => name, price, stock }), false);
+        }
+        let names: Vec<String> = colors.iter().map(|color| words.name("colors", color)).collect();
+        return (words.say("color_no", context! { title, colors => words.list(&names) }), false);
+    }
+    if let Some((key, value)) = asked.features.first() {
+        let feature = words.name("attributes", key);
+        return match product.attributes.get(key) {
+            Some(values) if values.contains(value) => (words.say("feature_yes", context! { title, feature }), false),
+            Some(_) => (words.say("feature_no", context! { title, feature }), false),
+            None => (words.say("not_known", context! { title }), true),
+        };
+    }
+    if asked.in_stock {
+        let key = if product.stock > 0 { "available_yes" } else { "available_no" };
+        return (words.say(key, context! { title, price }), false);
+    }
+    if product.description.is_empty() {
+        return (words.say("price_is", context! { title, price, stock }), false);
+    }
+    let description = &product.description;
+    (words.say("details", context! { title, price, stock, description }), false)
+}
+
+fn extreme(errand: &Errand<'_>, product: &ProductView, comparison: Comparison) -> Part {
+    let key = match comparison {
+        Comparison::Cheapest => "cheapest",
+        Comparison::Dearest => "dearest",
+    };
+    let stock = reasons::stock(product, errand.words);
+    let text = errand.words.say(
+        key,
+        context! { title => product.title, price => product.price_text, stock },
+    );
+    let mut part = Part::text(format!("{text}\n{}", errand.words.plain("offer_link")));
+    part.answer.products.push(product.card(None));
+    part.awaiting(format!("basket:{}x1", product.id))
+}
+
+fn side_by_side(errand: &Errand<'_>, one: &ProductView, other: &ProductView) -> Part {
+    let words = errand.words;
+    let (cheap, dear) = if one.price.minor <= other.price.minor { (one, other) } else { (other, one) };
+    let difference = Money::new(dear.price.minor - cheap.price.minor, cheap.price.currency);
+    let mut lines = vec![if difference.minor == 0 {
+        words.say(
+            "compare_same_price",
+            context! { one => one.title, other => other.title, price => one.price_text },
+        )
+    } else {
+        words.say(
+            "compare_price",
+            context! {
+                cheap => cheap.title, dear => dear.title,
+                difference => difference.display(words.language()),
+                cheap_price => cheap.price_text, dear_price => dear.price_text,
+            },
+        )
+    }];
+    for key in COMPARED {
+        let value = |product: &ProductView| product.attributes.get(key).map(|values| values.join(", "));
+        if let (Some(one), Some(other)) = (value(one), value(other))
+            && one != other
+        {
+            let attribute = words.name("attributes", key);
+            lines.push(words.say("compare_attribute", context! { attribute, one, other }));
+        }
+        if lines.len() > 3 {
+            break;
+        }
+    }
+    for product in [one, other] {
+        if let Some(reason) = reasons::reason(product, &Entities::default(), words) {
+            lines.push(format!("{}: {reason}", product.title));
+        }
+    }
+    let mut part = Part::text(lines.join("\n")).awaiting("choose");
+    part.answer.products = [one, other].map(|product| product.card(None)).into();
+    part
+}
+
+/// A question about no product we know: look for one when the words say what, else ask.
+fn unknown(errand: &mut Errand<'_>) -> Option<Part> {
+    if super::has_subject(errand.asked) {
+        return catalog::search(errand);
+    }
+    if let Some(part) = super::answers::close_text(errand) {
+        return Some(part);
+    }
+    Some(Part::text(errand.words.plain("which_product")).awaiting("choose"))
+}

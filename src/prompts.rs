@@ -1,0 +1,154 @@
+//! The prompts and phrases: the only reader of `prompts/`. All are part of the program.
+
+mod phrases;
+
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use crate::domain::Language;
+
+/// The agent's system prompt.
+const AGENT: &str = include_str!("../prompts/agent.md");
+/// How a model without tool calls of its own says which tool to use.
+const JSON_MODE: &str = include_str!("../prompts/json_mode.md");
+
+/// All prompts and phrases, compiled once.
+pub struct Prompts {
+    environment: Environment<'static>,
+}
+
+/// A prompt file that cannot be used: a fault of the build, found by the tests.
+#[derive(Debug, thiserror::Error)]
+#[error("prompts: {0}")]
+pub struct PromptError(String);
+
+impl From<minijinja::Error> for PromptError {
+    fn from(error: minijinja::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Prompts {
+    /// Compiles all of them.
+    ///
+    /// # Errors
+    /// When a file is not valid; the tests load them all.
+    pub fn load() -> Result<Self, PromptError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.add_template("agent", AGENT)?;
+        environment.add_template("json_mode", JSON_MODE)?;
+        phrases::add(&mut environment)?;
+        Ok(Self { environment })
+    }
+
+    /// The system prompt of the agent.
+    ///
+    /// # Errors
+    /// When the context lacks something the prompt names.
+    pub fn agent(&self, context: impl Serialize) -> Result<String, PromptError> {
+        Ok(self.environment.get_template("agent")?.render(context)?.trim().to_owned())
+    }
+
+    /// The extra instructions of the `json_schema` tool mode.
+    ///
+    /// # Errors
+    /// When the file is not valid.
+    pub fn json_mode(&self) -> Result<String, PromptError> {
+        Ok(self.environment.get_template("json_mode")?.render(())?.trim().to_owned())
+    }
+
+    /// The phrases of a language, English where it has none.
+    #[must_use]
+    pub fn words(&self, language: Language) -> Words<'_> {
+        Words {
+            prompts: self,
+            language,
+        }
+    }
+}
+
+/// The phrases of one language.
+#[derive(Clone, Copy)]
+pub struct Words<'p> {
+    prompts: &'p Prompts,
+    language: Language,
+}
+
+impl Words<'_> {
+    /// The language asked for.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    /// A phrase without anything to fill in.
+    #[must_use]
+    pub fn plain(&self, key: &str) -> String {
+        self.say(key, ())
+    }
+
+    /// A phrase with its blanks filled. An unknown key or a missing blank is a fault of ours, found by
+    /// the tests; it is logged and gives an empty text.
+    #[must_use]
+    pub fn say(&self, key: &str, context: impl Serialize) -> String {
+        let environment = &self.prompts.environment;
+        let template = environment
+            .get_template(&format!("{}/{key}", self.language))
+            .or_else(|_| environment.get_template(&format!("en/{key}")));
+        match template.and_then(|template| template.render(context)) {
+            Ok(text) => text,
+            Err(error) => {
+                tracing::error!(key, kind = ?error.kind(), "a phrase cannot be rendered");
+                String::new()
+            }
+        }
+    }
+
+    /// The name of something in a table such as `categories`; the id with spaces when it has none.
+    #[must_use]
+    pub fn name(&self, table: &str, id: &str) -> String {
+        let environment = &self.prompts.environment;
+        environment
+            .get_template(&format!("{}/{table}.{id}", self.language))
+            .or_else(|_| environment.get_template(&format!("en/{table}.{id}")))
+            .and_then(|template| template.render(()))
+            .unwrap_or_else(|_| id.replace('_', " "))
+    }
+
+    /// A list in words: `a, b and c`.
+    #[must_use]
+    pub fn list(&self, items: &[String]) -> String {
+        match items {
+            [] => String::new(),
+            [one] => one.clone(),
+            [first @ .., last] => format!("{} {} {last}", first.join(", "), self.plain("and")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_prompt_compiles() {
+        let prompts = Prompts::load().unwrap();
+        assert!(prompts.json_mode().unwrap().contains("JSON"));
+    }
+
+    #[test]
+    fn an_unknown_language_speaks_english() {
+        let prompts = Prompts::load().unwrap();
+        let swedish: Language = "sv".parse().unwrap();
+        assert_eq!(prompts.words(swedish).plain("link_label"), "Pay now");
+        assert_eq!(prompts.words(swedish).name("categories", "garden_gnome"), "garden gnome");
+    }
+
+    #[test]
+    fn a_list_is_joined_in_words() {
+        let prompts = Prompts::load().unwrap();
+        let items = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+        assert_eq!(prompts.words(Language::EN).list(&items), "a, b and c");
+    }
+}

@@ -1,0 +1,86 @@
+//! The phrase files: one TOML file a language, the same keys in each.
+
+use minijinja::Environment;
+
+use super::PromptError;
+
+const FILES: [(&str, &str); 5] = [
+    ("en", include_str!("../../prompts/phrases/en.toml")),
+    ("it", include_str!("../../prompts/phrases/it.toml")),
+    ("es", include_str!("../../prompts/phrases/es.toml")),
+    ("pt", include_str!("../../prompts/phrases/pt.toml")),
+    ("de", include_str!("../../prompts/phrases/de.toml")),
+];
+
+/// Adds every phrase as a template `<language>/<key>`; keys in a table as `<language>/<table>.<key>`.
+pub fn add(environment: &mut Environment<'static>) -> Result<(), PromptError> {
+    for (language, file) in FILES {
+        for (key, text) in read(language, file)? {
+            environment.add_template_owned(format!("{language}/{key}"), text)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(language: &str, file: &str) -> Result<Vec<(String, String)>, PromptError> {
+    let table: toml::Table = file
+        .parse()
+        .map_err(|error| PromptError(format!("phrases/{language}.toml: {error}")))?;
+    let mut phrases = Vec::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::String(text) => phrases.push((key, text)),
+            toml::Value::Table(names) => {
+                for (name, text) in names {
+                    let text = text.as_str().unwrap_or_default().to_owned();
+                    phrases.push((format!("{key}.{name}"), text));
+                }
+            }
+            toml::Value::Integer(_)
+            | toml::Value::Float(_)
+            | toml::Value::Boolean(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_) => {
+                return Err(PromptError(format!("phrases/{language}.toml: `{key}` is not text")));
+            }
+        }
+    }
+    Ok(phrases)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    fn blanks(text: &str) -> BTreeSet<String> {
+        let mut environment = Environment::new();
+        environment.add_template("phrase", text).unwrap();
+        environment.get_template("phrase").unwrap().undeclared_variables(false).into_iter().collect()
+    }
+
+    #[test]
+    fn every_language_has_the_same_phrases_with_the_same_blanks() {
+        let shape = |language: &str, file: &str| -> BTreeMap<String, BTreeSet<String>> {
+            let phrases = read(language, file).unwrap();
+            phrases.into_iter().map(|(key, text)| (key, blanks(&text))).collect()
+        };
+        let (english, file) = FILES[0];
+        let expected = shape(english, file);
+        for (language, file) in FILES {
+            assert_eq!(shape(language, file), expected, "phrases/{language}.toml");
+        }
+    }
+
+    #[test]
+    fn what_stands_on_a_button_fits_on_a_button() {
+        for (language, file) in FILES {
+            for (key, text) in read(language, file).unwrap() {
+                if key.starts_with("choice_") || key == "link_label" {
+                    assert!(text.chars().count() <= 20, "phrases/{language}.toml: {key}");
+                }
+            }
+        }
+    }
+}

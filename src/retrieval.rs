@@ -1,0 +1,171 @@
+//! Finding passages: both legs of a search fused by reciprocal rank, and the building of the index.
+
+mod build;
+mod fuse;
+
+pub use build::{BuildReport, Builder, IndexingError, embed_cached};
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::domain::{Language, Passage};
+use crate::knowledge::Knowledge;
+use crate::ports::{Embedder, Filter, Index, IndexError, SearchRequest};
+
+/// Passages per leg before fusing.
+const LEG: usize = 50;
+
+/// Searches the index.
+pub struct Retriever {
+    index: Arc<dyn Index>,
+    embedder: Arc<dyn Embedder>,
+    knowledge: Arc<ArcSwap<Knowledge>>,
+}
+
+/// What to search for.
+#[derive(Debug, Clone)]
+pub struct Query<'a> {
+    /// The words.
+    pub text: &'a str,
+    /// Their vector, when it is known already.
+    pub vector: Option<&'a [f32]>,
+    /// The language of the words, and of the passages that are preferred.
+    pub language: Language,
+    /// At most so many passages, one per document.
+    pub limit: usize,
+    /// What passages must be.
+    pub filter: Filter,
+}
+
+/// How a search was run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Vectors and BM25.
+    Hybrid,
+    /// BM25 only: the vectors are not there yet, or the embedding endpoint is down.
+    Bm25,
+    /// Not at all: there is no index yet.
+    None,
+}
+
+impl Mode {
+    /// The name in traces.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hybrid => "hybrid",
+            Self::Bm25 => "bm25",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What a search found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The passages, best first, the best of each document.
+    pub passages: Vec<Passage>,
+    /// How it was run.
+    pub mode: Mode,
+    /// Whether the best passage is about the question at all.
+    pub relevant: bool,
+}
+
+impl Retriever {
+    /// A retriever over an index, an embedder and the knowledge that the index was built from.
+    #[must_use]
+    pub fn new(
+        index: Arc<dyn Index>,
+        embedder: Arc<dyn Embedder>,
+        knowledge: Arc<ArcSwap<Knowledge>>,
+    ) -> Self {
+        Self {
+            index,
+            embedder,
+            knowledge,
+        }
+    }
+
+    /// Whether queries are embedded by this model, so that a vector of it can be reused.
+    #[must_use]
+    pub fn embeds_with(&self, model: &str) -> bool {
+        self.embedder.id() == model
+    }
+
+    async fn vector(&self, text: &str) -> Option<Vec<f32>> {
+        match self.embedder.embed(&[text.to_owned()]).await {
+            Ok(vectors) => vectors.into_iter().next(),
+            Err(error) => {
+                tracing::warn!(%error, "no vector for a query");
+                None
+            }
+        }
+    }
+
+    /// Searches. Documents that exist in the query's language answer in it; the others in any.
+    ///
+    /// # Errors
+    /// When the index does not answer.
+    pub async fn search(&self, query: &Query<'_>) -> Result<Found, IndexError> {
+        let Some(live) = self.index.live().await? else {
+            return Ok(Found {
+                passages: Vec::new(),
+                mode: Mode::None,
+                relevant: false,
+            });
+        };
+        let usable = live.vectors && live.model == self.embedder.id();
+        let vector = match query.vector {
+            Some(vector) if usable => Some(vector.to_vec()),
+            None if usable => self.vector(query.text).await,
+            Some(_) | None => None,
+        };
+        let mode = if vector.is_some() { Mode::Hybrid } else { Mode::Bm25 };
+        let mut request = SearchRequest {
+            words: Some((query.text.to_owned(), query.language)),
+            vector,
+            limit: LEG,
+            filter: query.filter.clone(),
+        };
+        if request.filter.languages.is_empty() {
+            request.filter.languages = vec![query.language];
+        }
+        let mut passages = fuse::fuse(self.index.search(&request).await?);
+        if query.filter.languages.is_empty() {
+            passages = self.with_other_languages(query, request, passages).await?;
+        }
+        let relevant = passages.first().is_some_and(|best| fuse::relevant(best, mode));
+        passages.truncate(query.limit);
+        Ok(Found {
+            passages,
+            mode,
+            relevant,
+        })
+    }
+
+    /// Adds documents that do not exist in the query's language.
+    async fn with_other_languages(
+        &self,
+        query: &Query<'_>,
+        mut request: SearchRequest,
+        mut passages: Vec<Passage>,
+    ) -> Result<Vec<Passage>, IndexError> {
+        let knowledge = self.knowledge.load();
+        let missing = knowledge.documents_without(query.language);
+        if missing.is_empty() {
+            return Ok(passages);
+        }
+        request.filter.languages.clear();
+        let others = fuse::fuse(self.index.search(&request).await?);
+        let known: HashSet<String> = passages.iter().map(|passage| passage.document.clone()).collect();
+        passages.extend(
+            others
+                .into_iter()
+                .filter(|passage| missing.contains(&passage.document) && !known.contains(&passage.document)),
+        );
+        fuse::sort(&mut passages);
+        Ok(passages)
+    }
+}

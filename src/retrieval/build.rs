@@ -1,0 +1,188 @@
+//! Building the index: chunks, vectors from the cache or the embedder, a new generation, one swap.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::knowledge::{Knowledge, chunks, embedding_text};
+use crate::ports::{EmbedError, Embedder, Generation, Index, IndexError, IndexPoint};
+use crate::store::{Store, StoreError};
+
+/// Texts per call of the embedder.
+const BATCH: usize = 64;
+
+/// Builds generations of the index.
+pub struct Builder {
+    /// The index.
+    pub index: Arc<dyn Index>,
+    /// Makes the vectors.
+    pub embedder: Arc<dyn Embedder>,
+    /// Keeps them.
+    pub store: Store,
+    /// Tokens of one chunk.
+    pub chunk_tokens: usize,
+}
+
+/// What a build did.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct BuildReport {
+    /// Chunks in the index now.
+    pub chunks: usize,
+    /// Chunks that had to be embedded.
+    pub embedded: usize,
+    /// Whether the index was up to date already.
+    pub unchanged: bool,
+}
+
+/// Why the index was not built. The one that was live still is.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexingError {
+    /// The index failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// There are no vectors.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The cache of vectors failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Builder {
+    /// Brings the index up to date with the knowledge. `progress` hears how many chunks of how many
+    /// have their vector. Safe to interrupt: the live generation changes in the last step only.
+    ///
+    /// # Errors
+    /// What the index, the embedder or the store says.
+    pub async fn build(
+        &self,
+        knowledge: &Knowledge,
+        progress: impl Fn(usize, usize) + Send + Sync,
+    ) -> Result<BuildReport, IndexingError> {
+        let mut points = chunks(knowledge, self.chunk_tokens);
+        let hashes: Vec<String> = points.iter().map(content_hash).collect();
+        let content = digest(hashes.iter().map(String::as_bytes));
+        let live = self.index.live().await?;
+        let current = live.as_ref().is_some_and(|live| {
+            live.vectors && live.content == content && live.model == self.embedder.id()
+        });
+        if current {
+            return Ok(BuildReport {
+                chunks: points.len(),
+                embedded: 0,
+                unchanged: true,
+            });
+        }
+        if live.is_none() {
+            self.write(&points, self.generation(&content, points.len(), false)).await?;
+        }
+        let embedded = self.embed(&mut points, &progress).await?;
+        self.write(&points, self.generation(&content, points.len(), true)).await?;
+        Ok(BuildReport {
+            chunks: points.len(),
+            embedded,
+            unchanged: false,
+        })
+    }
+
+    fn generation(&self, content: &str, points: usize, vectors: bool) -> Generation {
+        Generation {
+            name: Uuid::now_v7().simple().to_string(),
+            model: self.embedder.id().to_owned(),
+            dimension: self.embedder.dimension(),
+            content: content.to_owned(),
+            vectors,
+            points,
+        }
+    }
+
+    async fn write(&self, points: &[IndexPoint], generation: Generation) -> Result<(), IndexingError> {
+        self.index.begin(&generation).await?;
+        for batch in points.chunks(256) {
+            self.index.add(batch).await?;
+        }
+        self.index.commit().await?;
+        Ok(())
+    }
+
+    async fn embed(
+        &self,
+        points: &mut [IndexPoint],
+        progress: &(impl Fn(usize, usize) + Send + Sync),
+    ) -> Result<usize, IndexingError> {
+        let texts: Vec<String> = points.iter().map(embedding_text).collect();
+        let vectors = embed_cached(&self.store, self.embedder.as_ref(), &texts, progress).await?;
+        let mut embedded = 0;
+        for (point, (vector, fresh)) in points.iter_mut().zip(vectors) {
+            embedded += usize::from(fresh);
+            point.vector = Some(vector);
+        }
+        Ok(embedded)
+    }
+}
+
+/// The vector of each text, and whether it had to be made now; the same text is embedded once, ever.
+///
+/// # Errors
+/// What the embedder or the store says.
+pub async fn embed_cached(
+    store: &Store,
+    embedder: &dyn Embedder,
+    texts: &[String],
+    progress: &(impl Fn(usize, usize) + Send + Sync),
+) -> Result<Vec<(Vec<f32>, bool)>, IndexingError> {
+    let hashes: Vec<String> = texts.iter().map(|text| digest([text.as_bytes()])).collect();
+    let mut known = store.known_vectors(embedder.id(), &hashes).await?;
+    let mut fresh: HashSet<String> = HashSet::new();
+    let mut missing: Vec<(String, String)> = Vec::new();
+    for (hash, text) in hashes.iter().zip(texts) {
+        if !known.contains_key(hash) && fresh.insert(hash.clone()) {
+            missing.push((hash.clone(), text.clone()));
+        }
+    }
+    let mut done = texts.len() - missing.len();
+    progress(done, texts.len());
+    for batch in missing.chunks(BATCH) {
+        let batch_texts: Vec<String> = batch.iter().map(|(_, text)| text.clone()).collect();
+        let vectors = embedder.embed(&batch_texts).await?;
+        if vectors.len() != batch.len() {
+            return Err(EmbedError::Unusable("another number of vectors than of texts".to_owned()).into());
+        }
+        let made: Vec<(String, Vec<f32>)> =
+            batch.iter().map(|(hash, _)| hash.clone()).zip(vectors).collect();
+        known.extend(made.iter().cloned());
+        store.keep_vectors(embedder.id(), made).await?;
+        done += batch.len();
+        progress(done, texts.len());
+    }
+    hashes
+        .into_iter()
+        .map(|hash| match known.get(&hash) {
+            Some(vector) => Ok((vector.clone(), fresh.remove(&hash))),
+            None => Err(EmbedError::Unusable("a vector is missing".to_owned()).into()),
+        })
+        .collect()
+}
+
+/// Hashes all that the index stores of a chunk, so that any change is seen.
+fn content_hash(point: &IndexPoint) -> String {
+    let numbers = format!("{:?}{:?}{:?}", point.price, point.in_stock, point.category);
+    digest([
+        point.passage.id.as_bytes(),
+        point.passage.title.as_bytes(),
+        point.words.as_bytes(),
+        point.passage.text.as_bytes(),
+        numbers.as_bytes(),
+    ])
+}
+
+fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+        hasher.update([0]);
+    }
+    hex::encode(hasher.finalize())
+}

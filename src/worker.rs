@@ -1,0 +1,194 @@
+//! Takes one conversation at a time, runs its turn, records the outcome.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::agent::{Agent, Desk, TurnInput, TurnReport};
+use crate::clock;
+use crate::domain::{HandOffReason, Holder, InboundContent, Language, Outcome, TurnId, TurnTrace};
+use crate::events::{Event, Events};
+use crate::failpoint;
+use crate::store::{Claim, Closing, Store, StoreError};
+
+/// A lease outlives the longest turn by this much.
+const MARGIN: Duration = Duration::from_secs(30);
+/// A worker that has nothing to do looks again after this time at the latest.
+const IDLE: Duration = Duration::from_secs(2);
+/// After so many attempts a person takes over.
+const ATTEMPTS: i64 = 3;
+
+/// Says when someone is at the desk.
+pub type DeskClock = Arc<dyn Fn() -> Desk + Send + Sync>;
+
+/// A worker. Several may run, in one process or in many.
+#[derive(Clone)]
+pub struct Worker {
+    /// The store.
+    pub store: Store,
+    /// The agent.
+    pub agent: Arc<Agent>,
+    /// Tells those who watch.
+    pub events: Events,
+    /// Rings when something was accepted.
+    pub inbox: Arc<Notify>,
+    /// Rings when something is to be sent.
+    pub outbox: Arc<Notify>,
+    /// When someone is at the desk.
+    pub desk: DeskClock,
+}
+
+impl Worker {
+    /// Works until told to stop; the turn at hand is finished first.
+    pub async fn run(self, owner: String, stop: CancellationToken) {
+        let lease = self.agent.settings.deadline + MARGIN;
+        let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        while !stop.is_cancelled() {
+            match self.store.claim(&owner, lease, clock::now()).await {
+                Ok(Some(claim)) => self.work(claim).await,
+                Ok(None) => self.wait(&stop).await,
+                Err(error) => {
+                    tracing::error!(%error, "a worker cannot claim");
+                    tokio::select! {
+                        () = tokio::time::sleep(IDLE) => {}
+                        () = stop.cancelled() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn wait(&self, stop: &CancellationToken) {
+        let due = match self.store.next_due().await {
+            Ok(Some(due)) => {
+                Duration::from_millis(u64::try_from(due - clock::now()).unwrap_or(0)).clamp(
+                    Duration::from_millis(5),
+                    IDLE,
+                )
+            }
+            Ok(None) | Err(_) => IDLE,
+        };
+        tokio::select! {
+            () = self.inbox.notified() => {}
+            () = tokio::time::sleep(due) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn work(&self, claim: Claim) {
+        let conversation = claim.state.id.clone();
+        let epoch = claim.epoch;
+        let turn = TurnId::new();
+        let span = tracing::info_span!("turn", %turn, %conversation, channel = claim.state.channel.name());
+        failpoint::point("turn claimed");
+        let worked = AssertUnwindSafe(self.turn(claim, turn).instrument(span)).catch_unwind().await;
+        let failure = match worked {
+            Ok(Ok(())) => return,
+            Ok(Err(StoreError::Stale)) => {
+                tracing::warn!(%conversation, "a stale turn was discarded");
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "a panic".to_owned(),
+        };
+        tracing::error!(%conversation, failure, "a turn failed and is tried again");
+        let later = clock::now() + 2_000;
+        if let Err(error) = self.store.release(&conversation, epoch, later).await {
+            tracing::error!(%conversation, %error, "a conversation stays leased until its lease ends");
+        }
+    }
+
+    async fn turn(&self, claim: Claim, turn: TurnId) -> Result<(), StoreError> {
+        let report = self.report(&claim, &turn).await;
+        failpoint::point("turn run");
+        metrics::counter!("sportello_turns_total", "channel" => claim.state.channel.name(), "outcome" => report.outcome.name()).increment(1);
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a turn are few")]
+        let seconds = report.trace.milliseconds as f64 / 1000.0;
+        metrics::histogram!("sportello_turn_seconds").record(seconds);
+        let model = report.trace.models.last().map_or("none", |model| model.model.as_str()).to_owned();
+        let intent = report.intent.clone().unwrap_or_default();
+        let milliseconds = report.trace.milliseconds;
+        let closing = Closing {
+            turn,
+            conversation: claim.state.id.clone(),
+            epoch: claim.epoch,
+            consumed: claim.pending.iter().map(|message| message.id.clone()).collect(),
+            intent: report.intent,
+            outcome: report.outcome,
+            trace: report.trace,
+            language: report.language,
+            misunderstood: report.misunderstood,
+            disclosed: report.disclosed,
+        };
+        let outcome = self.store.close_turn(closing, clock::now()).await?;
+        failpoint::point("turn closed");
+        tracing::info!(outcome = outcome.name(), model, intent, milliseconds, "turn done");
+        if outcome.answer().is_some() {
+            self.events.tell(&claim.state.id, Event::Message);
+            self.outbox.notify_one();
+        }
+        if matches!(outcome, Outcome::HandedOff { .. }) {
+            self.events.tell(&claim.state.id, Event::Holder);
+        }
+        self.events.tell(&claim.state.id, Event::Done);
+        Ok(())
+    }
+
+    async fn report(&self, claim: &Claim, turn: &TurnId) -> TurnReport {
+        let language = claim.state.language.unwrap_or(self.agent.settings.home);
+        if claim.state.holder == Holder::Human {
+            return untouched(claim, language, "a person holds the conversation");
+        }
+        if claim.attempts > ATTEMPTS {
+            return self.given_up(claim, language);
+        }
+        let input = TurnInput {
+            turn: turn.clone(),
+            conversation: claim.state.id.clone(),
+            contact: claim.state.contact.id.clone(),
+            epoch: claim.epoch,
+            phone: claim.state.contact.phone.clone(),
+            language: claim.state.language,
+            misunderstood: claim.state.misunderstood,
+            disclosed: claim.state.disclosed,
+            history: claim.history.clone(),
+            messages: claim.pending.iter().map(|message| message.content.clone()).collect(),
+            desk: (self.desk)(),
+        };
+        let progress = |stage| self.events.tell(&claim.state.id, Event::Progress { stage });
+        self.agent.turn(input, &progress).await
+    }
+
+    /// A turn that failed again and again is a person's.
+    fn given_up(&self, claim: &Claim, language: Language) -> TurnReport {
+        let text = claim
+            .pending
+            .iter()
+            .filter_map(|message| InboundContent::words(&message.content))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let outcome = self.agent.hand_off(HandOffReason::Failure, language, (self.desk)(), &text);
+        TurnReport {
+            outcome,
+            ..untouched(claim, language, "")
+        }
+    }
+}
+
+fn untouched(claim: &Claim, language: Language, reason: &str) -> TurnReport {
+    TurnReport {
+        outcome: Outcome::Silent {
+            reason: reason.to_owned(),
+        },
+        trace: TurnTrace::default(),
+        language,
+        intent: None,
+        misunderstood: claim.state.misunderstood,
+        disclosed: false,
+    }
+}
