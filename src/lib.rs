@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod domain;
+pub mod knowledge;
 pub mod ports;
 pub mod tools;
