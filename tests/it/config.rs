@@ -288,7 +288,7 @@ port = 1
 
 #[test]
 fn what_is_not_toml_is_said_line_by_line_without_quoting_it() {
-    let toml = "[llm]\napi_key = t0ps3cret\n\n[whatsapp]\naccess_token = \"x\"\napp_secret = \"t0ps3cret\n[desk]\nhours = 3x\n";
+    let toml = "[llm]\napi_key = t0ps3cret\n\n[whatsapp]\naccess_token = \"x\"\napp_secret \"t0ps3cret\"\n[desk]\nhours = 3x\n";
     let faults = load(toml, &[]).unwrap_err();
     let text = faults.join("\n");
     assert!(!text.contains("t0ps3cret"), "{text}");
