@@ -1,0 +1,291 @@
+//! Checks of values that are well-formed each but wrong in themselves or together.
+
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::draft::Draft;
+use super::hours::DeskHours;
+use super::{Config, EmbeddingProvider, PaymentProvider};
+
+/// A contradiction.
+pub(super) struct Finding {
+    /// The keys it is about; reported where the first of them that was written stands.
+    pub(super) keys: Vec<&'static str>,
+    /// What is wrong and what would be right.
+    pub(super) message: String,
+}
+
+/// What is allowed but probably not meant.
+#[must_use]
+pub fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if config.payments.provider == Some(PaymentProvider::Demo) && !config.demo {
+        warnings.push(
+            "payments.provider is \"demo\" outside a demo: links open a page where no money moves"
+                .to_owned(),
+        );
+    }
+    if config.llm.api_key.is_some() && config.llm.base_url.is_none() {
+        warnings
+            .push("llm.api_key is set without llm.base_url: the offline model answers".to_owned());
+    }
+    warnings
+}
+
+/// Everything that is wrong with a configuration whose values all have the right type.
+pub(super) fn check(config: &Config, draft: &Draft) -> Vec<Finding> {
+    let mut findings = Findings(Vec::new());
+    shop(config, &mut findings);
+    server(config, &mut findings);
+    addresses(config, &mut findings);
+    secrets(config, &mut findings);
+    whatsapp(config, draft, &mut findings);
+    providers(config, &mut findings);
+    ranges(config, &mut findings);
+    findings.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, keys: &[&'static str], message: impl Into<String>) {
+        self.0.push(Finding {
+            keys: keys.to_vec(),
+            message: message.into(),
+        });
+    }
+}
+
+fn shop(config: &Config, findings: &mut Findings) {
+    if config.shop.languages.is_empty() {
+        findings.add(
+            &["shop.languages"],
+            "`shop.languages` is empty; name at least one, for example [\"en\"]",
+        );
+    }
+    let zone = &config.shop.timezone;
+    if jiff::tz::TimeZone::get(zone).is_err() {
+        let message = format!(
+            "`shop.timezone` is `{zone}`, which is no known time zone; use an IANA name such as \"Europe/Rome\""
+        );
+        findings.add(&["shop.timezone"], message);
+    }
+    if let Err(message) = DeskHours::parse(&config.desk.hours) {
+        findings.add(&["desk.hours"], format!("`desk.hours`: {message}"));
+    }
+    if let Some(path) = config.knowledge.path.as_ref().filter(|path| !path.is_dir()) {
+        let message = format!(
+            "`knowledge.path`: there is no folder {}; name the one that holds catalog.csv",
+            path.display()
+        );
+        findings.add(&["knowledge.path"], message);
+    }
+}
+
+fn server(config: &Config, findings: &mut Findings) {
+    let listen = &config.server.listen;
+    match host_of(listen) {
+        None => {
+            let message = format!(
+                "`server.listen` is `{listen}`; write HOST:PORT, for example \"127.0.0.1:8080\""
+            );
+            findings.add(&["server.listen"], message);
+        }
+        Some(host) if config.demo && !config.demo_public && !is_loopback(host) => {
+            let message = "a demo may listen on this machine only; use \"127.0.0.1:8080\", or set demo = false, or \
+                           allow it with demo_public = true";
+            findings.add(&["server.listen", "demo", "demo_public"], message);
+        }
+        Some(_) => {}
+    }
+    for origin in &config.mcp.allowed_origins {
+        let plain =
+            Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
+        if !plain {
+            let message = "`mcp.allowed_origins` has an entry that is no origin; write for example \"https://shop.example\"";
+            findings.add(&["mcp.allowed_origins"], message);
+        }
+    }
+    for host in &config.mcp.allowed_hosts {
+        if host.is_empty() || host.contains(['/', ' ', '@']) {
+            let message = "`mcp.allowed_hosts` has an entry that is no host; write for example \"shop.example\"";
+            findings.add(&["mcp.allowed_hosts"], message);
+        }
+    }
+}
+
+/// The host of `HOST:PORT`, without brackets.
+fn host_of(listen: &str) -> Option<&str> {
+    let (host, port) = listen.rsplit_once(':')?;
+    port.parse::<u16>().ok()?;
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match bracketed {
+        Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok().then_some(host),
+        None => {
+            let allowed =
+                |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-');
+            (!host.is_empty() && host.chars().all(allowed)).then_some(host)
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn addresses(config: &Config, findings: &mut Findings) {
+    let addresses = [
+        ("server.public_url", config.server.public_url.as_deref()),
+        ("llm.base_url", config.llm.base_url.as_deref()),
+        ("embedding.base_url", config.embedding.base_url.as_deref()),
+        ("retrieval.url", config.retrieval.url.as_deref()),
+        (
+            "whatsapp.graph_url",
+            Some(config.whatsapp.graph_url.as_str()),
+        ),
+        (
+            "payments.stripe_url",
+            Some(config.payments.stripe_url.as_str()),
+        ),
+    ];
+    for (key, address) in addresses {
+        let Some(address) = address else { continue };
+        if let Err(message) = web_address(address) {
+            findings.add(&[key], format!("`{key}` {message}"));
+        } else if key.ends_with(".base_url") && !address.ends_with("/v1") {
+            findings.add(
+                &[key],
+                format!("`{key}` must end in /v1, for example \"http://127.0.0.1:11434/v1\""),
+            );
+        }
+    }
+}
+
+/// Says what is wrong without repeating the address: it may hold a password.
+fn web_address(address: &str) -> Result<(), &'static str> {
+    let right = "is not a web address; write for example \"https://shop.example\"";
+    let url = Url::parse(address).map_err(|_| right)?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(right);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user name or password in it; use the section's key for that");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a `?` or `#` in it; end it with the path");
+    }
+    Ok(())
+}
+
+fn secrets(config: &Config, findings: &mut Findings) {
+    let single = [
+        ("llm.api_key", &config.llm.api_key),
+        ("embedding.api_key", &config.embedding.api_key),
+        ("retrieval.api_key", &config.retrieval.api_key),
+        ("whatsapp.verify_token", &config.whatsapp.verify_token),
+        ("whatsapp.access_token", &config.whatsapp.access_token),
+        (
+            "payments.stripe_secret_key",
+            &config.payments.stripe_secret_key,
+        ),
+        (
+            "payments.stripe_webhook_secret",
+            &config.payments.stripe_webhook_secret,
+        ),
+        ("desk.password", &config.desk.password),
+    ];
+    let single = single
+        .into_iter()
+        .filter_map(|(key, secret)| Some((key, secret.as_ref()?)));
+    let several = config
+        .whatsapp
+        .app_secret
+        .iter()
+        .map(|secret| ("whatsapp.app_secret", secret));
+    for (key, secret) in single.chain(several) {
+        if secret.expose_secret().trim().is_empty() {
+            findings.add(&[key], format!("`{key}` is empty; fill it in or remove it"));
+        }
+    }
+}
+
+fn whatsapp(config: &Config, draft: &Draft, findings: &mut Findings) {
+    if !config.whatsapp.app_secret.is_empty() {
+        return;
+    }
+    let others = [
+        "whatsapp.verify_token",
+        "whatsapp.access_token",
+        "whatsapp.phone_number_id",
+        "whatsapp.waba_id",
+        "whatsapp.graph_url",
+        "whatsapp.numbers",
+        "whatsapp.timeout_seconds",
+    ];
+    for key in others {
+        if draft.value(key).is_some() {
+            let message = format!(
+                "`{key}` is set without `whatsapp.app_secret`; set the app secret too, because unsigned messages are never accepted"
+            );
+            findings.add(&[key, "whatsapp.app_secret"], message);
+        }
+    }
+}
+
+fn providers(config: &Config, findings: &mut Findings) {
+    if config.embedding.provider == EmbeddingProvider::Openai && config.embedding.base_url.is_none()
+    {
+        let message = "`embedding.provider` is \"openai\", which needs `embedding.base_url`; set it, for example to \
+                       \"https://api.openai.com/v1\"";
+        findings.add(&["embedding.provider", "embedding.base_url"], message);
+    }
+    if config.payments.provider != Some(PaymentProvider::Stripe) {
+        return;
+    }
+    let needed = [
+        (
+            "payments.stripe_secret_key",
+            config.payments.stripe_secret_key.is_some(),
+        ),
+        (
+            "payments.stripe_webhook_secret",
+            config.payments.stripe_webhook_secret.is_some(),
+        ),
+    ];
+    for (key, _) in needed.into_iter().filter(|(_, there)| !there) {
+        let message = format!("`payments.provider` is \"stripe\", which needs `{key}`; set it");
+        findings.add(&["payments.provider", key], message);
+    }
+}
+
+fn ranges(config: &Config, findings: &mut Findings) {
+    if !(0.0..=2.0).contains(&config.llm.temperature) {
+        findings.add(
+            &["llm.temperature"],
+            "`llm.temperature` must lie between 0 and 2",
+        );
+    }
+    if !(0.0..=60.0).contains(&config.agent.debounce_seconds) {
+        findings.add(
+            &["agent.debounce_seconds"],
+            "`agent.debounce_seconds` must lie between 0 and 60",
+        );
+    }
+    if !(-1.0..=0.0).contains(&config.agent.upset_below) {
+        findings.add(
+            &["agent.upset_below"],
+            "`agent.upset_below` must lie between -1 and 0",
+        );
+    }
+    if config.retrieval.collection.trim().is_empty() {
+        findings.add(
+            &["retrieval.collection"],
+            "`retrieval.collection` is empty; name it, for example \"sportello\"",
+        );
+    }
+}
