@@ -1,2 +1,6 @@
-#![expect(missing_docs, reason = "test")]
-#[test] fn placeholder() {}
+//! The integration tests, in one binary.
+
+#[cfg(test)]
+mod qdrant;
+#[cfg(test)]
+mod support;
