@@ -3,19 +3,20 @@
 //! The folder belongs to the index alone: `<generation>/` are the engine's files, `current.json`
 //! says which is live, `lock` keeps a second process out.
 
+mod folders;
 mod pointer;
 mod shard;
 
-use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 
+use self::folders::Folders;
 use self::shard::Shard;
 use super::prepare;
 use crate::ports::{Generation, Index, IndexError, IndexPoint, Legs, SearchRequest};
@@ -26,18 +27,11 @@ pub struct EdgeIndex {
 }
 
 struct Inner {
-    folder: PathBuf,
+    folders: Arc<Folders>,
     live: ArcSwapOption<Shard>,
-    writer: Mutex<Writer>,
+    begun: Mutex<Option<Shard>>,
     /// Held until the last shard is closed.
     _lock: File,
-}
-
-#[derive(Default)]
-struct Writer {
-    begun: Option<Shard>,
-    /// Replaced generations that searches may still be reading.
-    retired: Vec<Weak<Shard>>,
 }
 
 impl EdgeIndex {
@@ -49,14 +43,15 @@ impl EdgeIndex {
     pub fn open(folder: &Path) -> Result<Self, IndexError> {
         fs::create_dir_all(folder).map_err(|error| unavailable(folder, &error))?;
         let lock = lock(folder)?;
+        let folders = Folders::new(folder);
         let live = match pointer::read(folder)? {
-            Some(generation) => Some(Arc::new(Shard::load(folder, generation)?)),
+            Some(generation) => Some(Arc::new(Shard::load(&folders, generation)?)),
             None => None,
         };
         let inner = Inner {
-            folder: folder.to_owned(),
+            folders,
             live: ArcSwapOption::new(live),
-            writer: Mutex::default(),
+            begun: Mutex::default(),
             _lock: lock,
         };
         Ok(Self {
@@ -73,7 +68,7 @@ impl EdgeIndex {
         let done = tokio::task::spawn_blocking(move || work(&inner)).await;
         done.unwrap_or_else(|_| {
             Err(IndexError::Unusable(
-                "the engine gave up in the middle of a call".to_owned(),
+                "the engine gave up in the middle of a call; the disk may be full".to_owned(),
             ))
         })
     }
@@ -113,38 +108,33 @@ impl Index for EdgeIndex {
 impl Inner {
     fn begin(&self, generation: Generation) -> Result<(), IndexError> {
         prepare::check_generation(&generation)?;
-        let mut writer = self.writer();
-        if let Some(unfinished) = writer.begun.take() {
+        let mut begun = self.begun();
+        if let Some(unfinished) = begun.take() {
             unfinished.discard();
         }
-        let in_use = self.in_use(&mut writer);
-        if in_use.contains(&generation.name) {
-            return Err(prepare::already_live(&generation));
-        }
-        self.sweep(&in_use)?;
-        writer.begun = Some(Shard::create(&self.folder, generation)?);
+        let swept = self.folders.sweep();
+        swept.map_err(|error| unavailable(self.folders.root(), &error))?;
+        *begun = Some(Shard::create(&self.folders, generation)?);
         Ok(())
     }
 
     fn add(&self, points: &[IndexPoint]) -> Result<(), IndexError> {
-        let writer = self.writer();
-        let shard = writer.begun.as_ref().ok_or_else(prepare::not_begun)?;
+        let begun = self.begun();
+        let shard = begun.as_ref().ok_or_else(prepare::not_begun)?;
         shard.add(prepare::points(points, shard.generation())?)
     }
 
     fn commit(&self) -> Result<(), IndexError> {
-        let mut writer = self.writer();
-        writer
-            .begun
+        let mut begun = self.begun();
+        begun
             .as_ref()
             .ok_or_else(prepare::not_begun)?
             .check_complete()?;
-        let begun = writer.begun.take().ok_or_else(prepare::not_begun)?;
-        let settled = Arc::new(begun.settle(&self.folder)?);
-        pointer::write(&self.folder, settled.generation())?;
+        let complete = begun.take().ok_or_else(prepare::not_begun)?;
+        let settled = Arc::new(complete.settle()?);
+        pointer::write(self.folders.root(), settled.generation())?;
         if let Some(old) = self.live.swap(Some(settled)) {
             old.discard();
-            writer.retired.push(Arc::downgrade(&old));
         }
         Ok(())
     }
@@ -155,32 +145,8 @@ impl Inner {
     }
 
     /// A panic of the engine leaves nothing half-written in our own state.
-    fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn in_use(&self, writer: &mut Writer) -> HashSet<String> {
-        writer.retired.retain(|shard| shard.strong_count() > 0);
-        let retired = writer.retired.iter().filter_map(Weak::upgrade);
-        self.live
-            .load_full()
-            .into_iter()
-            .chain(retired)
-            .map(|shard| shard.generation().name.clone())
-            .collect()
-    }
-
-    /// Removes what an interrupted build or swap left behind.
-    fn sweep(&self, in_use: &HashSet<String>) -> Result<(), IndexError> {
-        let failed = |error| unavailable(&self.folder, &error);
-        for entry in fs::read_dir(&self.folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let leftover = !in_use.contains(entry.file_name().to_string_lossy().as_ref());
-            if leftover && entry.file_type().map_err(failed)?.is_dir() {
-                fs::remove_dir_all(entry.path()).map_err(failed)?;
-            }
-        }
-        Ok(())
+    fn begun(&self) -> MutexGuard<'_, Option<Shard>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -189,8 +155,8 @@ impl Drop for Inner {
     /// ending must not stumble over that.
     fn drop(&mut self) {
         let live = self.live.swap(None);
-        let writer = std::mem::take(&mut *self.writer());
-        if catch_unwind(AssertUnwindSafe(|| drop((live, writer)))).is_err() {
+        let begun = self.begun().take();
+        if catch_unwind(AssertUnwindSafe(|| drop((live, begun)))).is_err() {
             tracing::error!("the index could not be flushed when it was closed");
         }
     }

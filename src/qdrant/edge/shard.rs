@@ -3,8 +3,7 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
@@ -20,6 +19,7 @@ use qdrant_edge::{
 use super::super::payload::{self, Condition, FieldIndex};
 use super::super::prepare::{self, PreparedPoint, PreparedSearch};
 use super::super::{BM25, DENSE};
+use super::folders::{Folder, Folders};
 use super::{damaged, unavailable};
 use crate::domain::Passage;
 use crate::ports::{Generation, IndexError, Legs};
@@ -27,22 +27,27 @@ use crate::ports::{Generation, IndexError, Legs};
 /// Above this size of all vectors, in KiB, a graph is built; below it an exact search is fast.
 const GRAPH_FROM_KIB: usize = 40_000;
 
-/// An open generation. Dropping it closes the engine, then removes a discarded folder.
+/// An open generation. Dropping it closes the engine, then lets go of the folder.
 pub(super) struct Shard {
     generation: Generation,
     engine: EdgeShard,
+    /// Declared after the engine, which writes to it until it is closed.
     folder: Folder,
 }
 
 impl Shard {
     /// A new, empty generation.
-    pub(super) fn create(parent: &Path, generation: Generation) -> Result<Self, IndexError> {
-        let folder = Folder::new(parent, &generation);
-        fs::create_dir(&folder.path).map_err(|error| unavailable(&folder.path, &error))?;
-        let engine = EdgeShard::new(&folder.path, config(&generation)).map_err(failed)?;
+    pub(super) fn create(
+        folders: &Arc<Folders>,
+        generation: Generation,
+    ) -> Result<Self, IndexError> {
+        let folder = enter(folders, &generation)?;
+        let path = folder.path();
+        fs::create_dir(path).map_err(|error| unavailable(path, &error))?;
+        let engine = EdgeShard::new(path, config(&generation)).map_err(failed)?;
         for (field, index) in payload::INDEXED {
             let operation = FieldIndexOperations::CreateIndex(CreateIndex {
-                field_name: path(field)?,
+                field_name: json_path(field)?,
                 field_schema: Some(PayloadFieldSchema::FieldType(schema(index))),
             });
             engine
@@ -58,12 +63,16 @@ impl Shard {
     }
 
     /// A generation that was written before.
-    pub(super) fn load(parent: &Path, generation: Generation) -> Result<Self, IndexError> {
-        let folder = Folder::new(parent, &generation);
+    pub(super) fn load(folders: &Arc<Folders>, generation: Generation) -> Result<Self, IndexError> {
+        let folder = enter(folders, &generation)?;
+        Self::open(folder, generation)
+    }
+
+    fn open(folder: Folder, generation: Generation) -> Result<Self, IndexError> {
         // Some damage makes the engine panic instead of returning an error.
-        let engine = catch_unwind(AssertUnwindSafe(|| EdgeShard::load(&folder.path, None)))
-            .map_err(|_| damaged(parent, "the engine could not open them"))?
-            .map_err(|error| damaged(parent, error))?;
+        let engine = catch_unwind(AssertUnwindSafe(|| EdgeShard::load(folder.path(), None)))
+            .map_err(|_| damaged(folder.root(), "the engine could not open them"))?
+            .map_err(|error| damaged(folder.root(), error))?;
         let shard = Self {
             generation,
             engine,
@@ -71,7 +80,7 @@ impl Shard {
         };
         shard
             .check_complete()
-            .map_err(|error| damaged(parent, error))?;
+            .map_err(|error| damaged(shard.folder.root(), error))?;
         Ok(shard)
     }
 
@@ -102,7 +111,7 @@ impl Shard {
 
     /// Optimises, drops the log that nothing will replay, and reads the files back: what goes live
     /// is what a restart would find.
-    pub(super) fn settle(self, parent: &Path) -> Result<Self, IndexError> {
+    pub(super) fn settle(self) -> Result<Self, IndexError> {
         self.engine.optimize().map_err(failed)?;
         let Self {
             generation,
@@ -110,9 +119,9 @@ impl Shard {
             folder,
         } = self;
         drop(engine);
-        let log = folder.path.join("wal");
+        let log = folder.path().join("wal");
         fs::remove_dir_all(&log).map_err(|error| unavailable(&log, &error))?;
-        Self::load(parent, generation)
+        Self::open(folder, generation)
     }
 
     pub(super) fn search(&self, search: &PreparedSearch) -> Result<Legs, IndexError> {
@@ -129,7 +138,7 @@ impl Shard {
 
     /// The folder goes once nobody reads it any more.
     pub(super) fn discard(&self) {
-        self.folder.discarded.store(true, Ordering::Release);
+        self.folder.discard();
     }
 
     fn leg(
@@ -164,29 +173,10 @@ impl Shard {
     }
 }
 
-/// A generation's folder; declared after the engine so that it outlives it.
-struct Folder {
-    path: PathBuf,
-    discarded: AtomicBool,
-}
-
-impl Folder {
-    fn new(parent: &Path, generation: &Generation) -> Self {
-        Self {
-            path: parent.join(&generation.name),
-            discarded: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if self.discarded.load(Ordering::Acquire)
-            && let Err(error) = fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!(folder = %self.path.display(), %error, "an old index stays on the disk");
-        }
-    }
+fn enter(folders: &Arc<Folders>, generation: &Generation) -> Result<Folder, IndexError> {
+    folders
+        .enter(&generation.name)
+        .ok_or_else(|| prepare::already_live(generation))
 }
 
 fn config(generation: &Generation) -> EdgeConfig {
@@ -261,7 +251,7 @@ fn edge_condition(condition: &Condition) -> Result<EdgeCondition, IndexError> {
     let bound = |bound: &i64| OrderedFloat(*bound as f64);
     let field = match condition {
         Condition::AnyOf(field, values) => {
-            FieldCondition::new_match(path(field)?, Match::from(values.clone()))
+            FieldCondition::new_match(json_path(field)?, Match::from(values.clone()))
         }
         Condition::Between(field, min, max) => {
             let range = Range {
@@ -270,16 +260,17 @@ fn edge_condition(condition: &Condition) -> Result<EdgeCondition, IndexError> {
                 gte: min.as_ref().map(bound),
                 lte: max.as_ref().map(bound),
             };
-            FieldCondition::new_range(path(field)?, range)
+            FieldCondition::new_range(json_path(field)?, range)
         }
-        Condition::IsTrue(field) => {
-            FieldCondition::new_match(path(field)?, Match::new_value(ValueVariants::Bool(true)))
-        }
+        Condition::IsTrue(field) => FieldCondition::new_match(
+            json_path(field)?,
+            Match::new_value(ValueVariants::Bool(true)),
+        ),
     };
     Ok(EdgeCondition::Field(field))
 }
 
-fn path(field: &str) -> Result<JsonPath, IndexError> {
+fn json_path(field: &str) -> Result<JsonPath, IndexError> {
     JsonPath::try_from(field)
         .map_err(|()| IndexError::Unusable(format!("`{field}` cannot name a payload field")))
 }

@@ -43,11 +43,12 @@ pub enum Fault {
 
 #[derive(Default)]
 struct State {
-    folder: Option<TempDir>,
     collections: Mutex<HashMap<String, Arc<Collection>>>,
     aliases: Mutex<HashMap<String, String>>,
     fault: Mutex<Fault>,
     calls: Mutex<Vec<&'static str>>,
+    /// Last, because the engine writes to it until it is closed.
+    folder: Option<TempDir>,
 }
 
 struct Collection {
