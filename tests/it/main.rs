@@ -1,6 +1,0 @@
-//! Integration tests, through the public front door.
-
-#[cfg(test)]
-mod config;
-#[cfg(test)]
-mod knowledge;
