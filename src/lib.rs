@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod domain;
+pub mod openai;
 pub mod ports;
 pub mod tools;
