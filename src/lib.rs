@@ -2,5 +2,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod payments;
 pub mod ports;
 pub mod tools;
+pub mod whatsapp;
