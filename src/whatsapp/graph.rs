@@ -22,6 +22,8 @@ use crate::config;
 use crate::ports::{Messenger, Outgoing, SendError, SentMessage};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Short, because a message on a connection that the other side just closed ends ambiguously.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why there is no client for the Graph API.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,7 @@ impl GraphMessenger {
         let client = Client::builder()
             .timeout(timeout)
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(Policy::none())
             .build()?;
         let number_tokens = config

@@ -1,2 +1,5 @@
-#![expect(missing_docs, reason = "test")]
-#[test] fn placeholder() {}
+//! The integration tests: one binary, real servers, real files.
+
+mod payments;
+mod support;
+mod whatsapp;

@@ -222,8 +222,9 @@ proptest! {
     }
 
     #[test]
-    fn text_without_many_digits_stays(text in "[^0-9٠-٩۰-۹０-９]{0,40}[0-9]{0,12}[^0-9٠-٩۰-۹０-９cC]{0,40}") {
-        prop_assume!(!text.to_lowercase().contains(['c', 'p']));
+    fn text_without_many_digits_stays(
+        text in "[^0-9٠-٩۰-۹０-９cCpP]{0,40}[0-9]{0,12}[^0-9٠-٩۰-۹０-９cCpP]{0,40}",
+    ) {
         prop_assert_eq!(masked(&text), text);
     }
 
