@@ -221,12 +221,12 @@ fn is_separator(character: char) -> bool {
 }
 
 fn is_card(digits: &[u8]) -> bool {
-    digits.len() >= SHORTEST && is_issued(digits) && luhn(digits)
+    digits.len() >= SHORTEST && luhn(digits) && is_issued(digits)
 }
 
 fn is_issued(digits: &[u8]) -> bool {
     ISSUERS.iter().any(|(low, high, lengths)| {
-        let places = low.to_string().len();
+        let places = low.ilog10() as usize + 1;
         let prefix = digits[..places]
             .iter()
             .fold(0, |number, &digit| number * 10 + u32::from(digit));

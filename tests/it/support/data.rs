@@ -1,5 +1,6 @@
 //! The shared data beside the crate: used in place, tests that need it skip where it is absent.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 /// A file or folder of the shared data; nothing, with a notice, where it is absent.
@@ -11,7 +12,13 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     );
     let found = Some(root.join(path)).filter(|path| path.exists());
     if found.is_none() {
-        eprintln!("skipped: {} is not here", root.join(path).display());
+        // Written past the test harness, which would keep it to itself.
+        writeln!(
+            std::io::stderr(),
+            "skipped: {} is not here",
+            root.join(path).display()
+        )
+        .unwrap();
     }
     found
 }

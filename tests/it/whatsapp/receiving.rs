@@ -16,10 +16,10 @@ fn items(body: &str) -> Vec<Item> {
 }
 
 fn message(item: &Item) -> &Inbound {
-    match &item.kind {
-        ItemKind::Message(inbound) => inbound,
-        other => panic!("{other:?} is no message"),
-    }
+    let ItemKind::Message(inbound) = &item.kind else {
+        panic!("{item:?} is no message");
+    };
+    inbound
 }
 
 fn text(text: &str) -> InboundContent {
@@ -115,6 +115,9 @@ fn every_shared_body_parses_whole() {
 
 #[test]
 fn shared_bodies_mean_what_they_say() {
+    if shared("whatsapp").is_none() {
+        return;
+    }
     let expected = [
         (
             "meta-openapi/webhooks/text_message",

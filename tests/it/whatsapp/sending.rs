@@ -251,6 +251,29 @@ fn the_stand_in_refuses_what_meta_refuses() {
         *body.pointer_mut(pointer).unwrap() = bad;
         assert_ne!(faults(&body), Vec::<String>::new(), "{pointer}");
     }
+    let row = |number: usize| json!({ "id": number.to_string(), "title": format!("Row {number}") });
+    let section = |rows: std::ops::Range<usize>| json!({ "title": "Rows", "rows": rows.map(row).collect::<Vec<_>>() });
+    let list = |sections: Value| {
+        let mut body = good.clone();
+        body.as_object_mut().unwrap().remove("text");
+        body["type"] = json!("interactive");
+        body["interactive"] = json!({
+            "type": "list", "body": { "text": "x" }, "action": { "button": "x", "sections": sections },
+        });
+        faults(&body)
+    };
+    assert_eq!(
+        list(json!([section(0..5), section(5..10)])),
+        Vec::<String>::new()
+    );
+    assert_ne!(
+        list(json!([section(0..5), section(5..11)])),
+        Vec::<String>::new()
+    );
+    assert_ne!(
+        list(json!([section(0..5), section(4..9)])),
+        Vec::<String>::new()
+    );
     for (path, body) in bodies("whatsapp/meta-openapi/requests") {
         let known = ["send_multi_product_message", "send_reply_to_list_message"];
         if known.iter().any(|name| path.contains(name)) {
