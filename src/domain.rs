@@ -1,5 +1,6 @@
 //! Plain values that every part of the program speaks in. No IO, no wire format, no clock.
 
+pub mod cards;
 pub mod conversation;
 pub mod ids;
 pub mod language;
@@ -12,6 +13,7 @@ pub mod product;
 pub mod trace;
 pub mod triage;
 
+pub use cards::{Masked, mask_cards, mask_cards_in_json, mask_cards_in_value};
 pub use conversation::{Channel, History, HistoryEntry, Holder, Speaker};
 pub use ids::{
     ContactId, ConversationId, InboxId, OrderNumber, OutboxId, PaymentId, ProductId, TicketId,

@@ -1,0 +1,7 @@
+//! Where customers pay: the demo page of our own, or Stripe Checkout.
+
+pub mod demo;
+pub mod stripe;
+
+pub use demo::DemoPayments;
+pub use stripe::StripePayments;

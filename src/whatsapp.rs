@@ -1,0 +1,11 @@
+//! WhatsApp Cloud API: the only module that knows Meta's JSON.
+//!
+//! In: [`signature::verify`] on the raw bytes, then [`webhook::parse`]. Out: [`render::body`] makes the
+//! message, [`GraphMessenger`] sends it and says what became of it.
+
+pub mod graph;
+pub mod render;
+pub mod signature;
+pub mod webhook;
+
+pub use graph::GraphMessenger;

@@ -1,0 +1,4 @@
+//! WhatsApp: bodies that nobody here wrote, bodies of our own, and sending against a stand-in of Graph.
+
+mod receiving;
+mod sending;
