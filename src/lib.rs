@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod events;
+pub mod mcp;
 pub mod ports;
 pub mod store;
 pub mod tools;
