@@ -215,9 +215,11 @@ impl Registry {
                 let args = serde_json::from_value(arguments)
                     .map_err(|error| ToolError::Invalid(error.to_string()))?;
                 let output = tool.call(args, context).await?;
-                serde_json::to_value(output).map_err(|error| ToolError::Unavailable {
-                    detail: error.to_string(),
-                })
+                serde_json::to_value(output)
+                    .map(without_nulls)
+                    .map_err(|error| ToolError::Unavailable {
+                        detail: error.to_string(),
+                    })
             })
         });
         self.entries.push(Entry {
@@ -291,6 +293,19 @@ fn validate(validator: &jsonschema::Validator, arguments: &Value) -> Result<(), 
             "{}. Mend the arguments and call again.",
             faults.join("; ")
         )))
+    }
+}
+
+/// Leaves out what a result does not have, as [`drop_null`] leaves null out of its schema.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
     }
 }
 

@@ -1,0 +1,399 @@
+//! What MCP's methods do: the registry's tools, the library's resources, the prompts.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use rmcp::ServerHandler;
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, CompletionInfo, ContentBlock, CustomRequest, CustomResult, DiscoverResult,
+    ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
+    Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, PromptMessage,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Role, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::{Value, json};
+
+use super::State;
+use super::http::Client;
+use super::library;
+use super::prompts::Prompt;
+use super::throttle::Throttle;
+use crate::domain::Language;
+use crate::tools::{CallContext, Caller, ToolError, ToolSpec};
+
+/// How long a client may keep a list or a resource, in milliseconds.
+const FRESH: u64 = 5 * 60 * 1000;
+/// The longest a tool may take.
+const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// Resources in one page of the list.
+const PAGE: usize = 250;
+/// JSON-RPC code of a refused call; the protocol leaves the number to the server.
+const TOO_MANY_CALLS: ErrorCode = ErrorCode(-32000);
+/// Requests we answer; with parameters that cannot be read they arrive as custom ones.
+const METHODS: [&str; 10] = [
+    "initialize",
+    "server/discover",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+];
+
+/// The door's side of the conversation; one for all clients.
+#[derive(Clone)]
+pub(super) struct Handler(Arc<Shared>);
+
+struct Shared {
+    state: State,
+    tools: Vec<Tool>,
+    info: ServerConfig,
+    throttle: Throttle,
+}
+
+impl Handler {
+    pub(super) fn new(state: State) -> Self {
+        Self(Arc::new(Shared {
+            tools: state.registry.specs(Caller::Anonymous).map(tool).collect(),
+            info: info(&state),
+            throttle: Throttle::per_minute(state.calls_per_minute),
+            state,
+        }))
+    }
+
+    async fn call(
+        &self,
+        request: CallToolRequestParams,
+        client: &Client,
+    ) -> Result<CallToolResult, ErrorData> {
+        if let Err(wait) = self.0.throttle.take(client.address) {
+            return refused(wait, client);
+        }
+        match self
+            .run(&request.name, request.arguments, client.language)
+            .await
+        {
+            Ok(value) => Ok(CallToolResult::structured(value)),
+            Err(error @ ToolError::Unknown(_)) => {
+                Err(ErrorData::invalid_params(error.for_caller(), None))
+            }
+            Err(error @ (ToolError::Invalid(_) | ToolError::NotAllowed(_))) => {
+                Ok(failed(error.for_caller()))
+            }
+            Err(ref error @ ToolError::Unavailable { ref detail }) => {
+                tracing::warn!(tool = %request.name, %detail, "a tool is unavailable");
+                Ok(failed(error.for_caller()))
+            }
+        }
+    }
+
+    /// Calls the tool. The library leaves a request unanswered whose handler panics, so a panic becomes
+    /// an error here.
+    async fn run(
+        &self,
+        name: &str,
+        arguments: Option<JsonObject>,
+        language: Language,
+    ) -> Result<Value, ToolError> {
+        let unavailable = |detail: &str| ToolError::Unavailable {
+            detail: detail.to_owned(),
+        };
+        let context = CallContext::of(Caller::Anonymous, language);
+        let arguments = Value::Object(arguments.unwrap_or_default());
+        let call = self.0.state.registry.call(name, arguments, &context);
+        let call = AssertUnwindSafe(call).catch_unwind();
+        match tokio::time::timeout(CALL_DEADLINE, call).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(unavailable("the tool panicked")),
+            Err(_) => Err(unavailable("the tool took too long")),
+        }
+    }
+
+    fn prompt(&self, name: &str) -> Result<&Prompt, ErrorData> {
+        let mut prompts = self.0.state.prompts.iter();
+        prompts
+            .find(|prompt| prompt.name == name)
+            .ok_or_else(|| ErrorData::invalid_params("There is no prompt of that name.", None))
+    }
+
+    fn suggestions(&self, request: &CompleteRequestParams) -> Result<Vec<String>, ErrorData> {
+        let variable = &request.argument.name;
+        let found = if let Some(name) = request.r#ref.as_prompt_name() {
+            let mut arguments = self.prompt(name)?.arguments.iter();
+            arguments
+                .find(|argument| argument.name == *variable)
+                .map(|argument| argument.choices.clone())
+        } else {
+            let template = request.r#ref.as_resource_uri().unwrap_or_default();
+            (self.0.state.library)().suggestions(template, variable)
+        };
+        found.ok_or_else(|| {
+            ErrorData::invalid_params("There is nothing of that name to complete.", None)
+        })
+    }
+}
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        self.0.info.clone()
+    }
+
+    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, self.get_info())
+            .with_ttl_ms(FRESH)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        no_cursor(request)?;
+        Ok(ListToolsResult::with_all_items(self.0.tools.clone())
+            .with_ttl_ms(FRESH)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let client = Client::of(&context, &self.0.state.languages);
+        self.call(request, &client)
+            .await
+            .map(CallToolResponse::from)
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let (resources, next) = page((self.0.state.library)().resources(), request)?;
+        let mut result = ListResourcesResult::with_all_items(resources)
+            .with_ttl_ms(FRESH)
+            .with_cache_scope(CacheScope::Public);
+        result.next_cursor = next;
+        Ok(result)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        no_cursor(request)?;
+        Ok(
+            ListResourceTemplatesResult::with_all_items(library::templates())
+                .with_ttl_ms(FRESH)
+                .with_cache_scope(CacheScope::Public),
+        )
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let contents = (self.0.state.library)()
+            .read(&request.uri, &self.0.state.identity)
+            .ok_or_else(|| {
+                let data = json!({ "uri": request.uri });
+                ErrorData::resource_not_found("There is no resource at that address.", Some(data))
+            })?;
+        Ok(ReadResourceResult::new(vec![contents])
+            .with_ttl_ms(FRESH)
+            .with_cache_scope(CacheScope::Public)
+            .into())
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        no_cursor(request)?;
+        let prompts = self.0.state.prompts.iter().map(Prompt::listed).collect();
+        Ok(ListPromptsResult::with_all_items(prompts)
+            .with_ttl_ms(FRESH)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let prompt = self.prompt(&request.name)?;
+        let filled = prompt
+            .check(request.arguments.unwrap_or_default())
+            .map_err(|fault| ErrorData::invalid_params(fault, None))?;
+        let text = (prompt.render)(&filled).map_err(|detail| {
+            tracing::error!(prompt = %prompt.name, %detail, "a prompt cannot be rendered");
+            ErrorData::internal_error("The prompt cannot be filled in at the moment.", None)
+        })?;
+        let message = PromptMessage::new_text(Role::User, text);
+        Ok(GetPromptResult::new(vec![message])
+            .with_description(prompt.description.as_str())
+            .into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let typed = request.argument.value.to_lowercase();
+        let mut values = self.suggestions(&request)?;
+        values.retain(|value| value.to_lowercase().starts_with(&typed));
+        let total = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        values.truncate(CompletionInfo::MAX_VALUES);
+        let more = total as usize > values.len();
+        CompletionInfo::with_pagination(values, Some(total), more)
+            .map(CompleteResult::new)
+            .map_err(|fault| ErrorData::internal_error(fault, None))
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(if METHODS.contains(&request.method.as_str()) {
+            ErrorData::invalid_params("The parameters are not those of this method.", None)
+        } else {
+            ErrorData::new(
+                ErrorCode::METHOD_NOT_FOUND,
+                "There is no such method.",
+                None,
+            )
+        })
+    }
+}
+
+fn tool(spec: &ToolSpec) -> Tool {
+    let object = |schema: &Value| Arc::new(schema.as_object().cloned().unwrap_or_default());
+    let hints = spec.annotations;
+    Tool::new(spec.name, spec.description, object(&spec.input_schema))
+        .with_title(spec.title)
+        .with_raw_output_schema(object(&spec.output_schema))
+        .with_annotations(ToolAnnotations::from_raw(
+            Some(spec.title.to_owned()),
+            Some(hints.read_only_hint),
+            Some(hints.destructive_hint),
+            Some(hints.idempotent_hint),
+            Some(hints.open_world_hint),
+        ))
+}
+
+fn info(state: &State) -> ServerConfig {
+    let capabilities = ServerCapabilities::builder()
+        .enable_tools()
+        .enable_resources()
+        .enable_prompts()
+        .enable_completions()
+        .build();
+    let mut implementation = Implementation::new("sportello", env!("CARGO_PKG_VERSION"))
+        .with_title(state.identity.name.as_str())
+        .with_description(state.identity.summary());
+    implementation.website_url = Some(state.identity.address("/"));
+    ServerConfig::new(capabilities)
+        .with_server_info(implementation)
+        .with_instructions(format!(
+            "This is the counter of a shop. {}. Look products, prices, stock and policies up with the \
+             tools and never guess them. Orders, tickets and payments need the customer's own chat with \
+             the shop: {}",
+            state.identity.summary(),
+            state.identity.address("/")
+        ))
+}
+
+fn failed(text: String) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(text)])
+}
+
+/// Over HTTP a status with `Retry-After`; on a stream, where there is none, a result to read.
+fn refused(wait: Duration, client: &Client) -> Result<CallToolResult, ErrorData> {
+    let seconds = wait.as_secs().saturating_add(1);
+    let text = format!("Too many tool calls. Wait {seconds} seconds, then call again.");
+    if client.ask_to_wait(seconds) {
+        Err(ErrorData::new(
+            TOO_MANY_CALLS,
+            text,
+            Some(json!({ "retryAfterSeconds": seconds })),
+        ))
+    } else {
+        Ok(failed(text))
+    }
+}
+
+/// A list that has one page knows no cursor.
+fn no_cursor(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.and_then(|request| request.cursor) {
+        None => Ok(()),
+        Some(_) => Err(invalid_cursor()),
+    }
+}
+
+fn page<T>(
+    mut items: Vec<T>,
+    request: Option<PaginatedRequestParams>,
+) -> Result<(Vec<T>, Option<String>), ErrorData> {
+    let start = match request.and_then(|request| request.cursor) {
+        None => 0,
+        Some(cursor) => cursor
+            .parse()
+            .ok()
+            .filter(|start| *start > 0 && *start < items.len())
+            .ok_or_else(invalid_cursor)?,
+    };
+    let mut items = items.split_off(start);
+    let next = (items.len() > PAGE).then(|| (start + PAGE).to_string());
+    items.truncate(PAGE);
+    Ok((items, next))
+}
+
+fn invalid_cursor() -> ErrorData {
+    ErrorData::invalid_params("The cursor is not one of this list.", None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(cursor: &str) -> Option<PaginatedRequestParams> {
+        Some(PaginatedRequestParams::default().with_cursor(Some(cursor.to_owned())))
+    }
+
+    #[test]
+    fn pages_join_to_the_whole_list() {
+        let items: Vec<usize> = (0..PAGE * 2 + 7).collect();
+        let (mut seen, mut next) = page(items.clone(), None).unwrap();
+        while let Some(cursor) = next {
+            let (more, following) = page(items.clone(), from(&cursor)).unwrap();
+            assert!(!more.is_empty() && more.len() <= PAGE);
+            seen.extend(more);
+            next = following;
+        }
+        assert_eq!(seen, items);
+    }
+
+    #[test]
+    fn a_foreign_cursor_is_refused() {
+        for cursor in ["", "-1", "0", "x", "3", "99999999999999999999"] {
+            let error = page(vec![1, 2, 3], from(cursor)).unwrap_err();
+            assert_eq!(error.code, ErrorCode::INVALID_PARAMS, "{cursor}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! How many tools a client may call.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+/// Addresses remembered before those that have their whole allowance back are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// An allowance per client address, refilled evenly over the minute.
+pub(super) struct Throttle {
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
+    clock: DefaultClock,
+}
+
+impl Throttle {
+    /// At most so many calls a minute, at least one.
+    pub(super) fn per_minute(calls: u32) -> Self {
+        let calls = NonZeroU32::new(calls).unwrap_or(NonZeroU32::MIN);
+        Self {
+            limiter: RateLimiter::keyed(Quota::per_minute(calls)),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    /// Counts a call, or says how long to wait for the next.
+    pub(super) fn take(&self, address: IpAddr) -> Result<(), Duration> {
+        if self.limiter.len() > REMEMBERED {
+            self.limiter.retain_recent();
+        }
+        self.limiter
+            .check_key(&network(address))
+            .map_err(|refused| refused.wait_time_from(self.clock.now()))
+    }
+}
+
+/// One household or server: an IPv4 address, or the first 64 bits of an IPv6 one.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_allowance_ends_and_says_for_how_long() {
+        let throttle = Throttle::per_minute(2);
+        assert_eq!(throttle.take(address("192.0.2.1")), Ok(()));
+        assert_eq!(throttle.take(address("192.0.2.1")), Ok(()));
+        let wait = throttle.take(address("192.0.2.1")).unwrap_err();
+        assert!(
+            wait > Duration::from_secs(25) && wait <= Duration::from_secs(30),
+            "{wait:?}"
+        );
+        assert_eq!(throttle.take(address("192.0.2.2")), Ok(()));
+    }
+
+    #[test]
+    fn neighbours_on_one_ipv6_network_share_an_allowance() {
+        let throttle = Throttle::per_minute(1);
+        assert_eq!(throttle.take(address("2001:db8::1")), Ok(()));
+        assert!(throttle.take(address("2001:db8::2")).is_err());
+        assert_eq!(throttle.take(address("2001:db8:0:1::1")), Ok(()));
+    }
+
+    #[test]
+    fn an_ipv4_address_is_the_same_inside_ipv6() {
+        assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+    }
+
+    #[test]
+    fn no_allowance_at_all_still_means_one() {
+        assert_eq!(Throttle::per_minute(0).take(address("192.0.2.1")), Ok(()));
+    }
+}

@@ -1,0 +1,136 @@
+//! The documents that lead to the door.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::Door;
+
+const DOCUMENTS: [(&str, &str); 4] = [
+    ("/.well-known/webmcp.json", "application/json"),
+    ("/mcp/server-card", "application/mcp-server-card+json"),
+    (
+        "/.well-known/ai-catalog.json",
+        "application/ai-catalog+json",
+    ),
+    ("/llms.txt", "text/plain; charset=utf-8"),
+];
+
+#[tokio::test]
+async fn every_document_is_tagged_and_not_sent_twice() {
+    let door = Door::open().await;
+    for (path, media_type) in DOCUMENTS {
+        let first = door.client.get(door.url(path)).send().await.unwrap();
+        assert_eq!(first.status(), StatusCode::OK, "{path}");
+        assert_eq!(first.headers()["content-type"], media_type);
+        assert_eq!(first.headers()["access-control-allow-origin"], "*");
+        assert!(
+            first.headers()["cache-control"]
+                .to_str()
+                .unwrap()
+                .starts_with("public, ")
+        );
+        let tag = first.headers()["etag"].clone();
+        assert!(!first.text().await.unwrap().is_empty());
+
+        let again = door
+            .client
+            .get(door.url(path))
+            .header("if-none-match", &tag)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{path}");
+        assert_eq!(again.headers()["etag"], tag);
+        assert!(again.text().await.unwrap().is_empty());
+
+        let other = door
+            .client
+            .get(door.url(path))
+            .header("if-none-match", "\"other\"")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(other.status(), StatusCode::OK, "{path}");
+        let asked = door
+            .client
+            .request(Method::OPTIONS, door.url(path))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(asked.status(), StatusCode::NO_CONTENT, "{path}");
+        let posted = door.client.post(door.url(path)).send().await.unwrap();
+        assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_manifest_lists_the_tools_that_mcp_lists() {
+    let door = Door::open().await;
+    let manifest: Value = fetch(&door, "/.well-known/webmcp.json").await;
+    assert_eq!(manifest["name"], "Bottega Moka");
+    assert_eq!(manifest["homepage"], "https://shop.example/");
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        manifest["mcp"],
+        json!({
+            "url": "https://shop.example/mcp",
+            "transport": "streamable-http",
+            "serverCard": "https://shop.example/mcp/server-card",
+        })
+    );
+    let [listed, _] = door.both("tools/list", json!({})).await;
+    let listed = listed["tools"].as_array().unwrap();
+    let tools = manifest["tools"].as_array().unwrap();
+    assert_eq!(tools.len(), listed.len());
+    for (tool, listed) in tools.iter().zip(listed) {
+        for key in ["name", "title", "description", "inputSchema"] {
+            assert_eq!(tool[key], listed[key], "{key}");
+        }
+        for hint in [
+            "readOnlyHint",
+            "destructiveHint",
+            "idempotentHint",
+            "openWorldHint",
+        ] {
+            assert_eq!(
+                tool["annotations"][hint], listed["annotations"][hint],
+                "{hint}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn card_and_catalog_have_what_their_formats_require() {
+    let door = Door::open().await;
+    let card: Value = fetch(&door, "/mcp/server-card").await;
+    assert_eq!(
+        card["$schema"],
+        "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"
+    );
+    assert_eq!(card["name"], "example.shop/sportello");
+    assert!(card["description"].as_str().unwrap().chars().count() <= 100);
+    assert_eq!(card["remotes"][0]["url"], "https://shop.example/mcp");
+    assert!(card.get("tools").is_none());
+
+    let catalog: Value = fetch(&door, "/.well-known/ai-catalog.json").await;
+    assert_eq!(catalog["specVersion"], "1.0");
+    let entry = &catalog["entries"][0];
+    assert_eq!(entry["identifier"], "urn:air:shop.example:mcp:sportello");
+    assert_eq!(entry["url"], "https://shop.example/mcp/server-card");
+    assert!(entry.get("data").is_none());
+    assert!((2..=5).contains(&entry["representativeQueries"].as_array().unwrap().len()));
+}
+
+async fn fetch(door: &Door, path: &str) -> Value {
+    let text = door
+        .client
+        .get(door.url(path))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    serde_json::from_str(&text).unwrap()
+}
