@@ -1,2 +1,8 @@
-#![expect(missing_docs, reason = "test")]
-#[test] fn placeholder() {}
+//! Integration tests, through the public front door.
+
+#[cfg(test)]
+mod counter;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod web;
