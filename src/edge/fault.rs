@@ -62,3 +62,19 @@ impl IntoResponse for Fault {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_to_pass_and_nothing_of_ours_leaks() {
+        let full =
+            Fault::from(StoreError::Full("disk I/O error on /srv".to_owned())).into_response();
+        assert_eq!(full.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(full.headers().contains_key(header::RETRY_AFTER));
+        let failed = Fault::from(StoreError::Failed("no such column: x".to_owned()));
+        assert_eq!(failed.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!failed.text.contains("column"));
+    }
+}

@@ -126,7 +126,7 @@ function triagePart({ language: guess, intent, sentiment }) {
     { className: "triage" },
     measure("Language", language(guess.language) + (guess.kept ? ", kept" : ""), guess.confidence, "plain"),
     measure("Intent", (intent.in_scope ? "" : "out of scope, ") + intent.name.replaceAll("_", " "), intent.score, "plain"),
-    measure("Sentiment", mood, (sentiment.polarity + 1) / 2, sentiment.label),
+    measure("Sentiment", mood, Math.abs(sentiment.polarity), sentiment.label),
   );
 }
 

@@ -27,6 +27,8 @@ let known = false;
 let pause = 1000;
 let person = false;
 let silence = 0;
+/** The message that was scrolled to last, and where that was. */
+let latest = null;
 let placed = 0;
 
 export function startChat() {
@@ -51,6 +53,10 @@ export function startChat() {
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) follow();
   });
+  // A keyboard that opens or a note above must not cover what was said last.
+  new ResizeObserver(() => {
+    if (latest && isFollowing()) scrollTo(latest);
+  }).observe(log);
   follow();
   return { propose };
 }
@@ -187,8 +193,7 @@ function display(message) {
   }
   shown.add(message.id);
   begun();
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 160;
-  const following = atEnd || Math.abs(log.scrollTop - placed) < 4;
+  const following = isFollowing();
   const item = messageElement(message, { propose, choose: (choice) => say({ text: choice.title, choice: choice.id }) });
   item.dataset.id = message.id;
   log.append(item);
@@ -196,8 +201,15 @@ function display(message) {
   if (following) scrollTo(item);
 }
 
-/** Shows a message from its beginning; a reader who has scrolled away is left alone. */
+/** Whether the reader is at the end; one who has scrolled away is left alone. */
+function isFollowing() {
+  const below = log.scrollHeight - log.scrollTop - log.clientHeight;
+  return below < 160 || Math.abs(log.scrollTop - placed) < 4;
+}
+
+/** Shows a message from its beginning. */
 function scrollTo(item) {
+  latest = item;
   log.scrollTop = item.offsetTop - 12;
   placed = log.scrollTop;
 }
