@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use super::dialect::{Connection, Row};
 use super::rows::{number, optional_parsed, optional_text, parsed, text};
 use super::{Store, StoreError};
-use crate::domain::{Channel, ContactId, ConversationId, Holder, Inbound, Language};
+use crate::domain::{Channel, ContactId, ConversationId, Holder, Inbound, InboundContent, Language};
 
 /// Someone who writes to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +102,33 @@ impl Store {
         .fetch_optional(&self.readers)
         .await?;
         Ok(row.map(|row| row.try_get::<String, _>(0)).transpose()?.map(ConversationId))
+    }
+
+    /// Finds or makes the conversation of an address that may not have written anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when the disk takes no more.
+    pub async fn open_conversation(
+        &self,
+        channel: Channel,
+        address: &str,
+        recipient: &str,
+        now: i64,
+    ) -> Result<ConversationId, StoreError> {
+        let nothing = Inbound {
+            channel,
+            recipient: recipient.to_owned(),
+            external_id: String::new(),
+            sender: address.to_owned(),
+            phone: None,
+            name: None,
+            sent_at: now / 1000,
+            content: InboundContent::Silent { kind: "opened".to_owned() },
+        };
+        self.write(move |connection| {
+            Box::pin(async move { ensure(connection, &nothing, now).await })
+        })
+        .await
     }
 }
 

@@ -1,0 +1,111 @@
+//! What the desk's page reads and does.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Desk;
+use crate::domain::{ConversationId, Holder};
+use crate::edge::{Body, Fault};
+use crate::events::Event;
+use crate::store::DeskConversation;
+
+/// The page lists so many conversations.
+const LISTED: i64 = 100;
+
+const LONGEST: usize = 4000;
+
+/// `{"conversations": […], "waiting": n, "now": ms}`, those who wait longest first.
+pub async fn list(Shared(desk): Shared<Arc<Desk>>) -> Result<Json<Value>, Fault> {
+    let store = &desk.state.store;
+    let conversations = store.desk(LISTED).await?;
+    let waiting = store.waiting().await?;
+    let now = (desk.state.clock)();
+    Ok(Json(
+        json!({ "conversations": conversations, "waiting": waiting, "now": now }),
+    ))
+}
+
+/// One conversation with its transcript, triage and tickets.
+pub async fn open(
+    Shared(desk): Shared<Arc<Desk>>,
+    Path(id): Path<ConversationId>,
+) -> Result<Json<DeskConversation>, Fault> {
+    desk.state
+        .store
+        .desk_conversation(&id)
+        .await?
+        .map(Json)
+        .ok_or_else(unknown)
+}
+
+/// What a person writes.
+#[derive(Deserialize)]
+pub struct Reply {
+    text: String,
+}
+
+/// Sends what a person wrote; from then on the conversation is theirs.
+pub async fn reply(
+    Shared(desk): Shared<Arc<Desk>>,
+    Path(id): Path<ConversationId>,
+    Body(reply): Body<Reply>,
+) -> Result<StatusCode, Fault> {
+    let text = reply.text.trim();
+    if text.is_empty() || text.chars().count() > LONGEST {
+        return Err(Fault::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "`text` must have 1 to 4000 characters. Mend it and send again.",
+        ));
+    }
+    let text = (desk.state.mask)(text);
+    if !desk
+        .state
+        .store
+        .reply(&id, text, (desk.state.clock)())
+        .await?
+    {
+        return Err(unknown());
+    }
+    desk.state.wake.notify_one();
+    desk.state.events.tell(&id, Event::Message);
+    desk.state.events.tell(&id, Event::Holder);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a conversation: the agent is silent from then on.
+pub async fn take(
+    Shared(desk): Shared<Arc<Desk>>,
+    Path(id): Path<ConversationId>,
+) -> Result<StatusCode, Fault> {
+    give(&desk, &id, Holder::Human).await
+}
+
+/// Gives a conversation back to the agent.
+pub async fn hand_back(
+    Shared(desk): Shared<Arc<Desk>>,
+    Path(id): Path<ConversationId>,
+) -> Result<StatusCode, Fault> {
+    give(&desk, &id, Holder::Agent).await
+}
+
+async fn give(desk: &Desk, id: &ConversationId, holder: Holder) -> Result<StatusCode, Fault> {
+    let store = &desk.state.store;
+    if store.conversation(id).await?.is_none() {
+        return Err(unknown());
+    }
+    store.set_holder(id, holder, (desk.state.clock)()).await?;
+    desk.state.events.tell(id, Event::Holder);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn unknown() -> Fault {
+    Fault::new(
+        StatusCode::NOT_FOUND,
+        "There is no such conversation. Read the list again.",
+    )
+}

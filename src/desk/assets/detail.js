@@ -1,0 +1,172 @@
+// One conversation: summary first, then how it stands, the transcript and the reply.
+
+import { REASONS, call, channel, clock, element, language, money, who } from "./elements.js";
+
+const detail = document.getElementById("detail");
+const SPEAKERS = { customer: "Customer", agent: "Assistant", human: "Desk" };
+let opened = null;
+
+export function current() {
+  return opened?.id ?? null;
+}
+
+/** Opens a conversation; `changed` is called after an act, `back` to return to the list. */
+export async function open(id, { changed, back }) {
+  opened = { id, changed, back, ...frame() };
+  await refresh();
+  if (current() === id) detail.focus({ preventScroll: true });
+}
+
+export function close() {
+  opened = null;
+  detail.replaceChildren(element("p", { className: "empty" }, "Choose a conversation to read it."));
+}
+
+/** Reads the conversation again; what is being written stays. */
+export async function refresh() {
+  const view = opened;
+  if (!view) return;
+  let conversation;
+  try {
+    conversation = await call(`conversations/${encodeURIComponent(view.id)}`);
+  } catch (error) {
+    if (view === opened) view.fault.textContent = error.message;
+    return;
+  }
+  if (view !== opened) return;
+  view.head.replaceChildren(...headParts(conversation.overview));
+  const near = view.body.scrollHeight - view.body.scrollTop - view.body.clientHeight < 200;
+  const first = view.messages.childElementCount === 0;
+  view.facts.replaceChildren(...factParts(conversation));
+  view.messages.replaceChildren(...conversation.messages.map(message));
+  if (near && !first) view.body.scrollTop = view.body.scrollHeight;
+}
+
+function frame() {
+  const head = element("div", { className: "detail-head" });
+  const facts = element("div", { className: "facts" });
+  const messages = element("ol", { className: "messages", "aria-label": "Transcript" });
+  const body = element("div", { className: "detail-body", tabIndex: 0 }, facts, messages);
+  const text = element("textarea", { id: "reply", rows: 2, maxLength: 4000, required: true, placeholder: "Write to the customer" });
+  const button = element("button", { type: "submit", className: "primary" }, "Send");
+  const fault = element("p", { className: "error", role: "alert" });
+  const form = element("form", { className: "reply" }, element("label", { className: "hidden", htmlFor: "reply" }, "Reply"), text, button, fault);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(text, button);
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  detail.replaceChildren(head, body, form);
+  return { head, facts, messages, body, fault };
+}
+
+async function send(text, button) {
+  const written = text.value.trim();
+  if (written === "") return;
+  button.disabled = true;
+  if (await act("reply", { text: written })) text.value = "";
+  button.disabled = false;
+  text.focus();
+}
+
+async function act(verb, body = {}) {
+  const view = opened;
+  view.fault.textContent = "";
+  try {
+    await call(`conversations/${encodeURIComponent(view.id)}/${verb}`, body);
+  } catch (error) {
+    view.fault.textContent = error.message;
+    return false;
+  }
+  await refresh();
+  view.body.scrollTop = view.body.scrollHeight;
+  view.changed();
+  return true;
+}
+
+function headParts(overview) {
+  const byPerson = overview.holder === "human";
+  const back = element("button", { type: "button", className: "back", "aria-label": "Back to the list" }, "←");
+  back.addEventListener("click", () => opened?.back());
+  const verb = byPerson ? "hand-back" : "take";
+  const button = element("button", { type: "button", id: verb }, byPerson ? "Hand back" : "Take over");
+  button.addEventListener("click", () => act(verb));
+  const about = [channel(overview.channel), language(overview.language), byPerson ? "held by the desk" : "with the assistant"];
+  return [
+    back,
+    element("div", { className: "title" }, element("h2", {}, who(overview)), element("p", {}, about.filter(Boolean).join(" · "))),
+    button,
+  ];
+}
+
+function factParts({ overview, summary, triage, tickets }) {
+  const parts = [];
+  if (summary || overview.reason) {
+    const reason = REASONS[overview.reason] ?? overview.reason;
+    parts.push(
+      element(
+        "section",
+        { className: "summary", "aria-label": "Summary" },
+        reason ? element("h3", {}, reason) : null,
+        element("p", {}, summary ?? ""),
+      ),
+    );
+  }
+  if (triage) parts.push(triagePart(triage));
+  for (const ticket of tickets) parts.push(ticketPart(ticket));
+  return parts;
+}
+
+function triagePart({ language: guess, intent, sentiment }) {
+  const mood = `${sentiment.label}, ${sentiment.polarity.toFixed(2)}`;
+  return element(
+    "dl",
+    { className: "triage" },
+    measure("Language", language(guess.language) + (guess.kept ? ", kept" : ""), guess.confidence, "plain"),
+    measure("Intent", (intent.in_scope ? "" : "out of scope, ") + intent.name.replaceAll("_", " "), intent.score, "plain"),
+    measure("Sentiment", mood, Math.abs(sentiment.polarity), sentiment.label),
+  );
+}
+
+function measure(name, words, value, kind) {
+  const meter = element("meter", { min: 0, max: 1, value, className: kind });
+  meter.setAttribute("aria-label", name);
+  return element("div", {}, element("dt", {}, name), element("dd", {}, words, meter));
+}
+
+function ticketPart(ticket) {
+  return element(
+    "section",
+    { className: `ticket ${ticket.priority}`, "aria-label": "Ticket" },
+    element("h3", {}, ticket.subject, element("span", { className: "tag" }, `${ticket.priority} · ${ticket.state}`)),
+    element("p", {}, ticket.summary),
+  );
+}
+
+function message({ speaker, text, kind, answer, at }) {
+  const said = element("p", { className: "said" }, text || (kind ? `[${kind}]` : ""));
+  return element(
+    "li",
+    { className: `message ${speaker}` },
+    element("p", { className: "by" }, SPEAKERS[speaker], " ", element("time", { dateTime: new Date(at).toISOString() }, clock(at))),
+    said,
+    answer?.products?.length ? element("ul", { className: "cards" }, ...answer.products.map(card)) : null,
+    answer?.payment ? element("p", { className: "pay" }, `Payment link: ${money(answer.payment.total)}`) : null,
+    answer?.choices?.length ? element("p", { className: "offered" }, `Offered: ${answer.choices.map((choice) => choice.title).join(", ")}`) : null,
+    answer?.sources?.length ? element("p", { className: "offered" }, `From: ${answer.sources.map((source) => source.title).join(", ")}`) : null,
+  );
+}
+
+function card({ title, price, stock, image_url: address }) {
+  const url = new URL(address, location.href);
+  const picture = url.pathname.startsWith("/images/") ? url.pathname : url.href;
+  return element(
+    "li",
+    {},
+    element("img", { src: picture, alt: "", width: 44, height: 44, loading: "lazy" }),
+    element("span", {}, title),
+    element("span", { className: "price" }, `${money(price)} · ${stock} in stock`),
+  );
+}
