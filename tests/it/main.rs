@@ -1,2 +1,4 @@
 #![expect(missing_docs, reason = "test")]
 #[test] fn placeholder() {}
+
+mod understand;
