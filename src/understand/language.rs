@@ -12,10 +12,12 @@ use crate::domain::{Language, LanguageGuess};
 
 /// How much one marker word counts against lingua's verdict, in units of log probability.
 const MARKER: f32 = 1.6;
+/// Lingua is surer than it says: its log probabilities are stretched by this.
+const SHARPNESS: f32 = 2.0;
 /// How much likelier a message is in its conversation's language, in units of log probability.
 const HABIT: f32 = 1.5;
 /// Below this probability, after the habit, a conversation's language is kept.
-const CLEAR: f32 = 0.75;
+const CLEAR: f32 = 0.6;
 /// Characters that are looked at.
 const LONGEST_TEXT: usize = 1_000;
 
@@ -136,7 +138,7 @@ impl Languages {
                     .iter()
                     .position(|code| lingua_language(*code) == Some(language))
                 {
-                    levels[place] = (value as f32).max(1e-4).ln();
+                    levels[place] = SHARPNESS * (value as f32).max(1e-4).ln();
                 }
             }
         }

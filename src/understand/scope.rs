@@ -80,8 +80,8 @@ impl ScopeHead {
             .count()
             .max(1) as f32;
         let inside = (held_out.len() as f32 - outside).max(1.0);
-        // As in the choice of the threshold, outside examples count at least an eighth.
-        let weight = (inside / 7.0 / outside).max(1.0);
+        // Few as they are in a file, outside examples count at least a quarter.
+        let weight = (inside / 3.0 / outside).max(1.0);
         let samples: Vec<Sample> = rows
             .iter()
             .zip(held_out)

@@ -1,4 +1,5 @@
 #![expect(missing_docs, reason = "test")]
 #[test] fn placeholder() {}
 
+#[cfg(test)]
 mod understand;

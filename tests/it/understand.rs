@@ -9,7 +9,8 @@ use std::time::Instant;
 use proptest::prelude::*;
 use sportello::domain::{Language, Polarity};
 use sportello::understand::{
-    IntentModel, LabelledText, Languages, OUT_OF_SCOPE, SentimentModel, entities, requests,
+    IntentModel, LabelledText, Languages, OUT_OF_SCOPE, SentimentModel, Understanding, entities,
+    requests,
 };
 
 const LANGUAGES: [Language; 6] = [
@@ -67,6 +68,10 @@ fn own(name: &str) -> Vec<Row> {
     .unwrap()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may be told where its data is"
+)]
 fn shared(name: &str) -> Option<Vec<Row>> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     rows(
@@ -76,6 +81,10 @@ fn shared(name: &str) -> Option<Vec<Row>> {
     )
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may be told where its data is"
+)]
 fn vectors(set: &str) -> Option<Vec<Vec<f32>>> {
     let folder = std::env::var_os("SPORTELLO_VECTORS").map(PathBuf::from);
     let bytes = folder.and_then(|folder| std::fs::read(folder.join(format!("{set}.f32"))).ok());
@@ -198,6 +207,17 @@ fn the_language_of_the_shops_messages() {
     let share = right(&cases);
     println!("language, own messages: {share:.1} %");
     assert!(share >= 95.0, "{share}");
+    let changed = |row: &&Row| {
+        let other = if row.label == "it" {
+            Language::EN
+        } else {
+            Language::IT
+        };
+        languages.detect(&row.text, Some(other)).language.code() == row.label
+    };
+    let share = percent(cases.iter().filter(changed).count(), cases.len());
+    println!("language, own messages after another language: {share:.1} %");
+    assert!(share >= 92.0, "{share}");
     for (name, least) in [
         ("sentences", 98.0),
         ("word-pairs", 91.0),
@@ -328,6 +348,43 @@ fn the_sentiment_of_tweets() {
     }
     let mean = scores.iter().sum::<f64>() / scores.len() as f64;
     assert!(mean >= 60.0, "{mean}");
+}
+
+#[test]
+fn a_message_is_understood_whole() {
+    let text = |place: usize| {
+        [
+            "where is my order",
+            "parlare con una persona",
+            "write a poem",
+        ][place % 3]
+    };
+    let intent = |place: usize| ["order_status", "human", OUT_OF_SCOPE][place % 3];
+    let examples: Vec<LabelledText> = (0..60)
+        .map(|place| LabelledText {
+            text: text(place).to_owned(),
+            intent: intent(place).to_owned(),
+            language: None,
+        })
+        .collect();
+    let direction = |class: usize| {
+        (0..512)
+            .map(|place| if place == class { 1.0 } else { 0.0 })
+            .collect::<Vec<f32>>()
+    };
+    let vectors: Vec<Vec<f32>> = (0..60).map(|place| direction(place % 3)).collect();
+    let understanding = Understanding {
+        languages: Languages::new(&LANGUAGES),
+        intents: IntentModel::fit(&examples, &vectors).unwrap(),
+        sentiments: SentimentModel::builtin(),
+    };
+    let message = "È la TERZA volta che scrivo per l'ordine 10432!!! vergogna, voglio parlare con una persona";
+    let triage = understanding.triage(message, &direction(1), Some(Language::EN));
+    assert_eq!(triage.language.language, Language::IT);
+    assert!(triage.intent.is("human"), "{:?}", triage.intent);
+    assert!(triage.sentiment.label == Polarity::Negative && triage.sentiment.polarity < -0.75);
+    assert_eq!(triage.entities.orders.len(), 1);
+    assert!(triage.entities.ordinals.is_empty());
 }
 
 #[test]
