@@ -134,10 +134,7 @@ fn ordinal_digit(tokens: &[Token], words: &Words, place: usize) -> Option<i32> {
     let pointed = words.pick.articles.ends_before(tokens, article).is_some();
     let hashed = place > 0 && tokens[place - 1].text == "#";
     let counts = tokens.get(place + 1).is_some_and(|next| {
-        next.is_number()
-            || next.text == "€"
-            || next.text == ","
-            || (next.is_word() && next.text.chars().count() > 3)
+        next.is_number() || next.text == "€" || (next.is_word() && next.text.chars().count() > 3)
     });
     let separate = tokens
         .get(place + 1)

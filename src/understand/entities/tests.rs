@@ -127,7 +127,7 @@ fn quantities_and_places() {
         (Language::IT, "l'ultima che mi hai mostrato", None, vec![-1]),
         (
             Language::IT,
-            "sono indeciso tra la 1 e la 2",
+            "sono indeciso tra la 1 e la 2, quale?",
             None,
             vec![1, 2],
         ),
@@ -164,6 +164,7 @@ fn products_in_the_catalogs_terms() {
     assert_eq!(found.colors, ["red"]);
     assert_eq!(found.features, [("quiet".to_owned(), "yes".to_owned())]);
     assert!(found.in_stock);
+    assert!(!read(Language::IT, "grazie per la disponibilità").in_stock);
 
     let typos = read(Language::EN, "capucino machne");
     assert_eq!(
