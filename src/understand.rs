@@ -1,0 +1,52 @@
+//! What a message says: language, intent, sentiment and typed facts. Pure; sentence vectors come from outside.
+
+mod entities;
+mod features;
+mod intent;
+mod language;
+mod linear;
+mod requests;
+mod scope;
+mod sentiment;
+mod stored;
+mod tone;
+mod words;
+
+pub use entities::entities;
+pub use intent::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE};
+pub use language::Languages;
+pub use requests::requests;
+pub use sentiment::{BrokenModel, MoodExample, SentimentModel};
+
+use crate::domain::{Language, Triage};
+
+/// Everything that understands a message.
+#[derive(Debug)]
+pub struct Understanding {
+    /// Detects languages.
+    pub languages: Languages,
+    /// Knows the shop's intents.
+    pub intents: IntentModel,
+    /// Knows moods.
+    pub sentiments: SentimentModel,
+}
+
+impl Understanding {
+    /// Everything about one message, from its text, its sentence vector and its conversation's language.
+    #[must_use]
+    pub fn triage(&self, text: &str, vector: &[f32], previous: Option<Language>) -> Triage {
+        let language = self.languages.detect(text, previous);
+        Triage {
+            language,
+            intent: self.intents.predict(text, vector),
+            sentiment: self.sentiments.score(text, vector),
+            entities: entities(text, language.language),
+        }
+    }
+
+    /// The requests of a message in their order; one item when it holds only one.
+    #[must_use]
+    pub fn requests(&self, text: &str) -> Vec<String> {
+        requests(text)
+    }
+}
