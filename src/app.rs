@@ -7,8 +7,9 @@ mod open;
 mod prepare;
 mod serve;
 
-pub use control::{Command, Remote, RemoteError, Report};
+pub use control::{Command, Remote, RemoteError, Report, perform};
 pub use conversing::{Said, Talk};
-pub use open::{App, AppError};
-pub use prepare::Prepared;
+pub use doors::mcp_state;
+pub use open::{App, AppError, encoder, folder, knowledge_source};
+pub use prepare::{Prepared, examples};
 pub use serve::{Addresses, serve};

@@ -13,7 +13,9 @@ mod armed {
 
     /// One point.
     pub fn point(name: &str) {
-        let before = LEFT.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let before = LEFT.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            left.checked_sub(1)
+        });
         if before == Ok(1) {
             tracing::error!(name, "dying at a failpoint");
             std::process::abort();

@@ -11,7 +11,7 @@ mod table;
 mod vocabulary;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -122,6 +122,32 @@ impl Knowledge {
     pub fn document(&self, id: &str, language: Language) -> Option<&Document> {
         let place = self.document_places.get(&language)?.get(id)?;
         self.documents.get(*place)
+    }
+
+    /// The catalog's categories, in the order in which they first appear.
+    #[must_use]
+    pub fn categories(&self) -> Vec<String> {
+        let mut categories: Vec<String> = Vec::new();
+        for product in &self.products {
+            if !categories.contains(&product.category) {
+                categories.push(product.category.clone());
+            }
+        }
+        categories
+    }
+
+    /// The documents and products that do not exist in this language.
+    #[must_use]
+    pub fn documents_without(&self, language: Language) -> HashSet<&str> {
+        let documents = self.documents.iter().map(|document| document.id.as_str());
+        let missing = documents.filter(|id| self.document(id, language).is_none());
+        let products = self
+            .products
+            .iter()
+            .filter(|product| !product.texts.contains_key(&language));
+        missing
+            .chain(products.map(|product| product.id.as_str()))
+            .collect()
     }
 
     /// A picture by its file name, with its media type. Reads the disk unless the picture is part of the program.

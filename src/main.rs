@@ -1,1 +1,7 @@
-fn main() {}
+//! `sportello`: the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sportello::commands::main()
+}

@@ -147,7 +147,9 @@ fn guarded(errand: &mut Errand<'_>) -> Option<Option<Part>> {
         return None;
     }
     let dearest = errand.asked.triage.entities.comparison == Some(Comparison::Dearest);
-    let about_money = dearest || errand.asked.triage.entities.price.is_some() || errand.asked.triage.intent.is("buy");
+    let about_money = dearest
+        || errand.asked.triage.entities.price.is_some()
+        || errand.asked.triage.intent.is("buy");
     if about_money {
         return Some(Some(Part::text(errand.words.plain("attack"))));
     }
@@ -160,11 +162,15 @@ fn awaited(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     let entities = &errand.asked.triage.entities;
     let (kind, detail) = awaiting.split_once(':').unwrap_or((awaiting.as_str(), ""));
     match kind {
-        "order_number" if !entities.orders.is_empty() || orders::bare_number(&errand.asked.text).is_some() => {
+        "order_number"
+            if !entities.orders.is_empty() || orders::bare_number(&errand.asked.text).is_some() =>
+        {
             Some(orders::status(errand))
         }
         "order_email" if !entities.emails.is_empty() => Some(orders::status_of(errand, detail)),
-        "ticket_order" if !entities.orders.is_empty() || orders::bare_number(&errand.asked.text).is_some() => {
+        "ticket_order"
+            if !entities.orders.is_empty() || orders::bare_number(&errand.asked.text).is_some() =>
+        {
             Some(orders::add_order_to_ticket(errand, detail))
         }
         _ => None,
@@ -188,7 +194,8 @@ fn confirm(errand: &mut Errand<'_>) -> Option<Part> {
 fn outside(errand: &mut Errand<'_>) -> Option<Part> {
     let intent = &errand.asked.triage.intent;
     let entities = &errand.asked.triage.entities;
-    let about_products = ["product_search", "product_question", "buy"].contains(&intent.name.as_str());
+    let about_products =
+        ["product_search", "product_question", "buy"].contains(&intent.name.as_str());
     if !entities.orders.is_empty() {
         return orders::status(errand);
     }
@@ -202,14 +209,18 @@ fn outside(errand: &mut Errand<'_>) -> Option<Part> {
         return catalog::not_sold(errand);
     }
     if intent.score < SURELY_OUTSIDE {
-        return Some(Part::text(errand.words.say("scope", context! { shop => errand.shop })));
+        return Some(Part::text(
+            errand.words.say("scope", context! { shop => errand.shop }),
+        ));
     }
     Some(clarify(errand.words))
 }
 
 fn clarify(words: Words<'_>) -> Part {
     let mut part = Part::text(words.plain("clarify")).awaiting("clarify");
-    part.answer.choices = ["products", "order", "person"].map(|id| choice(words, id)).into();
+    part.answer.choices = ["products", "order", "person"]
+        .map(|id| choice(words, id))
+        .into();
     part
 }
 

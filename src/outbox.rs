@@ -64,9 +64,12 @@ impl Sender {
         let id = &row.message.id;
         let (state, external_id, fault, due_at) = match sent {
             Ok(sent) => (OutboxState::Sent, Some(sent.external_id), None, now),
-            Err(SendError::Retry(fault)) if row.attempts < TRIES => {
-                (OutboxState::Queued, None, Some(fault), now + backoff(row.attempts))
-            }
+            Err(SendError::Retry(fault)) if row.attempts < TRIES => (
+                OutboxState::Queued,
+                None,
+                Some(fault),
+                now + backoff(row.attempts),
+            ),
             Err(SendError::Retry(fault) | SendError::Rejected(fault)) => {
                 tracing::error!(outbox = %id, fault, "a message was not sent");
                 (OutboxState::Failed, None, Some(fault), now)
@@ -77,7 +80,9 @@ impl Sender {
             }
         };
         metrics::counter!("sportello_messages_sent_total", "state" => format!("{state:?}").to_lowercase()).increment(1);
-        self.store.record_sending(id, state, external_id, fault, due_at, now).await?;
+        self.store
+            .record_sending(id, state, external_id, fault, due_at, now)
+            .await?;
         failpoint::point("sending recorded");
         Ok(())
     }

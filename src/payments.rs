@@ -1,6 +1,7 @@
 //! Where customers pay: the demo page of our own, or Stripe Checkout.
 
 pub mod demo;
+pub mod door;
 pub mod stripe;
 
 pub use demo::DemoPayments;

@@ -2,8 +2,7 @@
 
 mod phrases;
 
-use minijinja::{Environment, UndefinedBehavior};
-use serde::Serialize;
+use minijinja::{Environment, UndefinedBehavior, Value};
 
 use crate::domain::Language;
 
@@ -46,8 +45,13 @@ impl Prompts {
     ///
     /// # Errors
     /// When the context lacks something the prompt names.
-    pub fn agent(&self, context: impl Serialize) -> Result<String, PromptError> {
-        Ok(self.environment.get_template("agent")?.render(context)?.trim().to_owned())
+    pub fn agent(&self, context: impl Into<Value>) -> Result<String, PromptError> {
+        Ok(self
+            .environment
+            .get_template("agent")?
+            .render(context.into())?
+            .trim()
+            .to_owned())
     }
 
     /// The extra instructions of the `json_schema` tool mode.
@@ -55,7 +59,12 @@ impl Prompts {
     /// # Errors
     /// When the file is not valid.
     pub fn json_mode(&self) -> Result<String, PromptError> {
-        Ok(self.environment.get_template("json_mode")?.render(())?.trim().to_owned())
+        Ok(self
+            .environment
+            .get_template("json_mode")?
+            .render(())?
+            .trim()
+            .to_owned())
     }
 
     /// The phrases of a language, English where it has none.
@@ -91,12 +100,12 @@ impl Words<'_> {
     /// A phrase with its blanks filled. An unknown key or a missing blank is a fault of ours, found by
     /// the tests; it is logged and gives an empty text.
     #[must_use]
-    pub fn say(&self, key: &str, context: impl Serialize) -> String {
+    pub fn say(&self, key: &str, context: impl Into<Value>) -> String {
         let environment = &self.prompts.environment;
         let template = environment
             .get_template(&format!("{}/{key}", self.language))
             .or_else(|_| environment.get_template(&format!("en/{key}")));
-        match template.and_then(|template| template.render(context)) {
+        match template.and_then(|template| template.render(context.into())) {
             Ok(text) => text,
             Err(error) => {
                 tracing::error!(key, kind = ?error.kind(), "a phrase cannot be rendered");
@@ -142,7 +151,10 @@ mod tests {
         let prompts = Prompts::load().unwrap();
         let swedish: Language = "sv".parse().unwrap();
         assert_eq!(prompts.words(swedish).plain("link_label"), "Pay now");
-        assert_eq!(prompts.words(swedish).name("categories", "garden_gnome"), "garden gnome");
+        assert_eq!(
+            prompts.words(swedish).name("categories", "garden_gnome"),
+            "garden gnome"
+        );
     }
 
     #[test]

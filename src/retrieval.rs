@@ -122,7 +122,11 @@ impl Retriever {
             None if usable => self.vector(query.text).await,
             Some(_) | None => None,
         };
-        let mode = if vector.is_some() { Mode::Hybrid } else { Mode::Bm25 };
+        let mode = if vector.is_some() {
+            Mode::Hybrid
+        } else {
+            Mode::Bm25
+        };
         let mut request = SearchRequest {
             words: Some((query.text.to_owned(), query.language)),
             vector,
@@ -136,7 +140,9 @@ impl Retriever {
         if query.filter.languages.is_empty() {
             passages = self.with_other_languages(query, request, passages).await?;
         }
-        let relevant = passages.first().is_some_and(|best| fuse::relevant(best, mode));
+        let relevant = passages
+            .first()
+            .is_some_and(|best| fuse::relevant(best, mode));
         passages.truncate(query.limit);
         Ok(Found {
             passages,
@@ -159,12 +165,13 @@ impl Retriever {
         }
         request.filter.languages.clear();
         let others = fuse::fuse(self.index.search(&request).await?);
-        let known: HashSet<String> = passages.iter().map(|passage| passage.document.clone()).collect();
-        passages.extend(
-            others
-                .into_iter()
-                .filter(|passage| missing.contains(&passage.document) && !known.contains(&passage.document)),
-        );
+        let known: HashSet<String> = passages
+            .iter()
+            .map(|passage| passage.document.clone())
+            .collect();
+        passages.extend(others.into_iter().filter(|passage| {
+            missing.contains(passage.document.as_str()) && !known.contains(&passage.document)
+        }));
         fuse::sort(&mut passages);
         Ok(passages)
     }

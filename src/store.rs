@@ -21,7 +21,7 @@ pub use conversations::{Contact, ConversationState};
 pub use desk::{DeskConversation, DeskMessage, DeskOverview};
 pub use inbox::{Accepted, Delivered, Event, Intake};
 pub use outbox::{OutboxRow, OutboxState};
-pub use payments::{NewPaymentLink, PaidLink, PaymentLink, PaymentLine, PaymentState};
+pub use payments::{NewPaymentLink, PaidLink, PaymentLine, PaymentLink, PaymentState};
 pub use tickets::{NewTicket, OpenedTicket, Priority, Ticket};
 pub use turns::{Claim, Closing, PendingMessage, TurnRecord};
 

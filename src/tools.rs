@@ -48,17 +48,31 @@ pub struct Workbench {
     pub link_milliseconds: i64,
 }
 
-/// All tools, in the order that every list shows.
-#[must_use]
-pub fn registry(workbench: &Workbench) -> Registry {
-    Registry::default()
-        .with(search_catalog::SearchCatalog(workbench.clone()))
-        .with(get_product::GetProduct(workbench.clone()))
-        .with(search_policies::SearchPolicies(workbench.clone()))
-        .with(get_order_status::GetOrderStatus(workbench.clone()))
-        .with(open_ticket::OpenTicket(workbench.clone()))
-        .with(payment_link::MakePaymentLink(workbench.clone()))
-        .with(hand_off_to_human::HandOffToHuman)
+/// The one list. Everything that shows or calls tools is derived from it.
+macro_rules! tools {
+    ($($tool:ty => $make:expr,)*) => {
+        /// All tools, in the order that every list shows.
+        #[must_use]
+        pub fn registry(workbench: &Workbench) -> Registry {
+            Registry::default()$(.with($make(workbench)))*
+        }
+
+        /// What everybody may know of the tools, without the shop behind them.
+        #[must_use]
+        pub fn specs() -> Vec<ToolSpec> {
+            vec![$(ToolSpec::of::<$tool>()),*]
+        }
+    };
+}
+
+tools! {
+    search_catalog::SearchCatalog => |bench: &Workbench| search_catalog::SearchCatalog(bench.clone()),
+    get_product::GetProduct => |bench: &Workbench| get_product::GetProduct(bench.clone()),
+    search_policies::SearchPolicies => |bench: &Workbench| search_policies::SearchPolicies(bench.clone()),
+    get_order_status::GetOrderStatus => |bench: &Workbench| get_order_status::GetOrderStatus(bench.clone()),
+    open_ticket::OpenTicket => |bench: &Workbench| open_ticket::OpenTicket(bench.clone()),
+    payment_link::MakePaymentLink => |bench: &Workbench| payment_link::MakePaymentLink(bench.clone()),
+    hand_off_to_human::HandOffToHuman => |_: &Workbench| hand_off_to_human::HandOffToHuman,
 }
 
 const EVERYONE: &[Caller] = &[Caller::Anonymous, Caller::Page, Caller::Conversation];
@@ -74,6 +88,7 @@ impl From<StoreError> for ToolError {
 
 fn nobody() -> ToolError {
     ToolError::NotAllowed(
-        "This needs a verified customer: it works in a customer's own conversation only.".to_owned(),
+        "This needs a verified customer: it works in a customer's own conversation only."
+            .to_owned(),
     )
 }

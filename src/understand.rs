@@ -1,5 +1,7 @@
 //! What a message says: language, intent, sentiment and typed facts. Pure; sentence vectors come from outside.
 
+mod embedder;
+pub mod encoder;
 mod entities;
 mod features;
 mod intent;
@@ -12,6 +14,7 @@ mod stored;
 mod tone;
 mod words;
 
+pub use embedder::BuiltinEmbedder;
 pub use entities::entities;
 pub use intent::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE};
 pub use language::Languages;

@@ -3,6 +3,7 @@
 //! In: [`signature::verify`] on the raw bytes, then [`webhook::parse`]. Out: [`render::body`] makes the
 //! message, [`GraphMessenger`] sends it and says what became of it.
 
+pub mod door;
 pub mod graph;
 pub mod render;
 pub mod signature;

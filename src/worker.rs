@@ -65,12 +65,8 @@ impl Worker {
 
     async fn wait(&self, stop: &CancellationToken) {
         let due = match self.store.next_due().await {
-            Ok(Some(due)) => {
-                Duration::from_millis(u64::try_from(due - clock::now()).unwrap_or(0)).clamp(
-                    Duration::from_millis(5),
-                    IDLE,
-                )
-            }
+            Ok(Some(due)) => Duration::from_millis(u64::try_from(due - clock::now()).unwrap_or(0))
+                .clamp(Duration::from_millis(5), IDLE),
             Ok(None) | Err(_) => IDLE,
         };
         tokio::select! {
@@ -84,9 +80,12 @@ impl Worker {
         let conversation = claim.state.id.clone();
         let epoch = claim.epoch;
         let turn = TurnId::new();
-        let span = tracing::info_span!("turn", %turn, %conversation, channel = claim.state.channel.name());
+        let span =
+            tracing::info_span!("turn", %turn, %conversation, channel = claim.state.channel.name());
         failpoint::point("turn claimed");
-        let worked = AssertUnwindSafe(self.turn(claim, turn).instrument(span)).catch_unwind().await;
+        let worked = AssertUnwindSafe(self.turn(claim, turn).instrument(span))
+            .catch_unwind()
+            .await;
         let failure = match worked {
             Ok(Ok(())) => return,
             Ok(Err(StoreError::Stale)) => {
@@ -110,14 +109,23 @@ impl Worker {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a turn are few")]
         let seconds = report.trace.milliseconds as f64 / 1000.0;
         metrics::histogram!("sportello_turn_seconds").record(seconds);
-        let model = report.trace.models.last().map_or("none", |model| model.model.as_str()).to_owned();
+        let model = report
+            .trace
+            .models
+            .last()
+            .map_or("none", |model| model.model.as_str())
+            .to_owned();
         let intent = report.intent.clone().unwrap_or_default();
         let milliseconds = report.trace.milliseconds;
         let closing = Closing {
             turn,
             conversation: claim.state.id.clone(),
             epoch: claim.epoch,
-            consumed: claim.pending.iter().map(|message| message.id.clone()).collect(),
+            consumed: claim
+                .pending
+                .iter()
+                .map(|message| message.id.clone())
+                .collect(),
             intent: report.intent,
             outcome: report.outcome,
             trace: report.trace,
@@ -127,7 +135,13 @@ impl Worker {
         };
         let outcome = self.store.close_turn(closing, clock::now()).await?;
         failpoint::point("turn closed");
-        tracing::info!(outcome = outcome.name(), model, intent, milliseconds, "turn done");
+        tracing::info!(
+            outcome = outcome.name(),
+            model,
+            intent,
+            milliseconds,
+            "turn done"
+        );
         if outcome.answer().is_some() {
             self.events.tell(&claim.state.id, Event::Message);
             self.outbox.notify_one();
@@ -157,7 +171,11 @@ impl Worker {
             misunderstood: claim.state.misunderstood,
             disclosed: claim.state.disclosed,
             history: claim.history.clone(),
-            messages: claim.pending.iter().map(|message| message.content.clone()).collect(),
+            messages: claim
+                .pending
+                .iter()
+                .map(|message| message.content.clone())
+                .collect(),
             desk: (self.desk)(),
         };
         let progress = |stage| self.events.tell(&claim.state.id, Event::Progress { stage });
@@ -172,7 +190,9 @@ impl Worker {
             .filter_map(|message| InboundContent::words(&message.content))
             .collect::<Vec<_>>()
             .join("\n");
-        let outcome = self.agent.hand_off(HandOffReason::Failure, language, (self.desk)(), &text);
+        let outcome = self
+            .agent
+            .hand_off(HandOffReason::Failure, language, (self.desk)(), &text);
         TurnReport {
             outcome,
             ..untouched(claim, language, "")

@@ -1,2 +1,3 @@
 #![expect(missing_docs, reason = "test")]
-#[test] fn placeholder() {}
+#[test]
+fn placeholder() {}

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::domain::{Answer, PaymentButton, Source};
-use crate::tools::{CatalogAnswer, PassageView, PaymentAnswer, PoliciesAnswer, ProductAnswer, ProductView};
+use crate::tools::{
+    CatalogAnswer, PassageView, PaymentAnswer, PoliciesAnswer, ProductAnswer, ProductView,
+};
 
 /// At most so many cards beside a text.
 const CARDS: usize = 5;
@@ -47,8 +49,11 @@ impl Collected {
         let lower = text.to_lowercase();
         let mut products = Vec::new();
         for product in &self.products {
-            let named = lower.contains(&product.title.to_lowercase()) || lower.contains(product.id.as_str());
-            let known = products.iter().any(|card: &crate::domain::ProductCard| card.id == product.id);
+            let named = lower.contains(&product.title.to_lowercase())
+                || lower.contains(product.id.as_str());
+            let known = products
+                .iter()
+                .any(|card: &crate::domain::ProductCard| card.id == product.id);
             if named && !known && products.len() < CARDS {
                 products.push(product.card(None));
             }

@@ -31,7 +31,10 @@ pub async fn drive(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Driven {
     let mut run = Run::new(request, limits);
-    let mut model = agent.model.clone().unwrap_or_else(|| Arc::clone(&agent.offline));
+    let mut model = agent
+        .model
+        .clone()
+        .unwrap_or_else(|| Arc::clone(&agent.offline));
     let mut models = Vec::new();
     let ending = loop {
         match run.next() {
@@ -45,7 +48,11 @@ pub async fn drive(
                     }
                     Err(error) if !run.has_effects() && !Arc::ptr_eq(&model, &agent.offline) => {
                         tracing::warn!(model = model.id(), %error, "the offline model takes over the turn");
-                        models.push(trace(model.id(), &ModelReply::default(), Some(error.to_string())));
+                        models.push(trace(
+                            model.id(),
+                            &ModelReply::default(),
+                            Some(error.to_string()),
+                        ));
                         model = Arc::clone(&agent.offline);
                     }
                     Err(error) => {
@@ -57,7 +64,8 @@ pub async fn drive(
             Step::CallTools(calls) => {
                 progress(Progress::LookingUp);
                 for call in calls {
-                    let result = call_tool(agent, &call.name, call.arguments, context, deadline).await;
+                    let result =
+                        call_tool(agent, &call.name, call.arguments, context, deadline).await;
                     run.tool_returned(&agent.tools, result);
                 }
             }
@@ -77,7 +85,9 @@ async fn ask(
 ) -> Result<ModelReply, ModelError> {
     match tokio::time::timeout_at(deadline, model.complete(request)).await {
         Ok(reply) => reply,
-        Err(_) => Err(ModelError::Unavailable("the turn's deadline has passed".to_owned())),
+        Err(_) => Err(ModelError::Unavailable(
+            "the turn's deadline has passed".to_owned(),
+        )),
     }
 }
 

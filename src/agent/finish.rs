@@ -10,7 +10,10 @@ use crate::prompts::Words;
 /// The outcome of an ending. `summary` is used when the model wrote none.
 pub fn outcome(ending: Ending, words: Words<'_>, desk: Desk, summary: String) -> Outcome {
     match ending {
-        Ending::Answered { mut answer, awaiting } => {
+        Ending::Answered {
+            mut answer,
+            awaiting,
+        } => {
             if let Some(payment) = &mut answer.payment {
                 payment.label = words.plain("link_label");
             }
@@ -24,7 +27,11 @@ pub fn outcome(ending: Ending, words: Words<'_>, desk: Desk, summary: String) ->
             summary: written,
             text,
         } => {
-            let summary = if written.trim().is_empty() { summary } else { written };
+            let summary = if written.trim().is_empty() {
+                summary
+            } else {
+                written
+            };
             let mut outcome = hand_off(reason, words, desk, summary);
             if let Outcome::HandedOff { answer, .. } = &mut outcome
                 && !text.trim().is_empty()
@@ -57,7 +64,11 @@ pub fn hand_off(reason: HandOffReason, words: Words<'_>, desk: Desk, summary: St
 fn when(words: Words<'_>, desk: Desk) -> String {
     match desk {
         Desk::Open => words.plain("hand_off_now"),
-        Desk::Opens { weekday, hour, minute } => words.say(
+        Desk::Opens {
+            weekday,
+            hour,
+            minute,
+        } => words.say(
             "hand_off_later",
             context! {
                 weekday => words.name("weekdays", &weekday.to_string()),
@@ -76,7 +87,10 @@ pub fn unreadable(kind: &str, words: Words<'_>) -> Outcome {
     };
     let mut answer = Answer::text(words.plain(key));
     answer.choices.push(person(words));
-    Outcome::Answered { answer, awaiting: None }
+    Outcome::Answered {
+        answer,
+        awaiting: None,
+    }
 }
 
 /// The reply that calls a person.
@@ -88,14 +102,19 @@ pub fn person(words: Words<'_>) -> Choice {
 }
 
 /// Tells the customer once that this is an AI and that a person can be asked for. Returns whether it did.
-pub fn disclose(outcome: &mut Outcome, words: Words<'_>, settings: &Settings, disclosed: bool) -> bool {
+pub fn disclose(
+    outcome: &mut Outcome,
+    words: Words<'_>,
+    settings: &Settings,
+    disclosed: bool,
+) -> bool {
     let Outcome::Answered { answer, .. } = outcome else {
         return false;
     };
     if disclosed {
         return false;
     }
-    let disclosure = words.say("disclosure", context! { shop => settings.shop });
+    let disclosure = words.say("disclosure", context! { shop => settings.shop.as_str() });
     answer.text = format!("{}\n\n{disclosure}", answer.text);
     true
 }

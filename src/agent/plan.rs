@@ -55,7 +55,11 @@ pub struct Situation<'a> {
 
 /// Decides.
 pub fn plan(situation: &Situation<'_>) -> Plan {
-    if situation.messages.iter().all(|content| matches!(content, InboundContent::Silent { .. })) {
+    if situation
+        .messages
+        .iter()
+        .all(|content| matches!(content, InboundContent::Silent { .. }))
+    {
         return Plan::Silent {
             reason: "a reaction or a notice needs no answer",
         };
@@ -63,16 +67,25 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
     if situation.requests.is_empty() {
         return wordless(situation.messages);
     }
-    let asks_for_person = situation.messages.iter().any(|content| {
-        matches!(content, InboundContent::Choice { id, .. } if id == "person")
-    }) || situation.requests.iter().any(|request| request.triage.intent.is("human"));
+    let asks_for_person = situation
+        .messages
+        .iter()
+        .any(|content| matches!(content, InboundContent::Choice { id, .. } if id == "person"))
+        || situation
+            .requests
+            .iter()
+            .any(|request| request.triage.intent.is("human"));
     let upset = situation.requests.iter().any(|request| {
         request.triage.sentiment.label == Polarity::Negative
             && request.triage.sentiment.polarity <= situation.upset_below
     });
     if asks_for_person {
         return Plan::HandOff {
-            reason: if upset { HandOffReason::Upset } else { HandOffReason::Requested },
+            reason: if upset {
+                HandOffReason::Upset
+            } else {
+                HandOffReason::Requested
+            },
         };
     }
     if upset {
@@ -81,7 +94,10 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         };
     }
     if situation.misunderstood >= situation.misunderstandings
-        && situation.requests.iter().all(|request| !request.triage.intent.in_scope)
+        && situation
+            .requests
+            .iter()
+            .all(|request| !request.triage.intent.in_scope)
     {
         return Plan::HandOff {
             reason: HandOffReason::NotUnderstood,
@@ -98,7 +114,9 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
 fn wordless(messages: &[InboundContent]) -> Plan {
     let kind = messages.iter().find_map(|content| match content {
         InboundContent::Unreadable { kind } => Some(kind.clone()),
-        InboundContent::Text { .. } | InboundContent::Choice { .. } | InboundContent::Silent { .. } => None,
+        InboundContent::Text { .. }
+        | InboundContent::Choice { .. }
+        | InboundContent::Silent { .. } => None,
     });
     match kind {
         Some(kind) => Plan::Unreadable { kind },
@@ -148,5 +166,7 @@ const ORDERS_TO_THE_AGENT: [&str; 16] = [
 /// Whether a text tries to give the agent orders.
 pub fn gives_orders(text: &str) -> bool {
     let lower = text.to_lowercase();
-    ORDERS_TO_THE_AGENT.iter().any(|phrase| lower.contains(phrase))
+    ORDERS_TO_THE_AGENT
+        .iter()
+        .any(|phrase| lower.contains(phrase))
 }

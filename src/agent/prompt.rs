@@ -15,7 +15,9 @@ pub fn messages(
     input: &TurnInput,
     facts: &TurnFacts,
 ) -> Result<Vec<ModelMessage>, PromptError> {
-    let mut messages = vec![ModelMessage::System(system(prompts, settings, input, facts)?)];
+    let mut messages = vec![ModelMessage::System(system(
+        prompts, settings, input, facts,
+    )?)];
     for entry in &input.history.entries {
         if entry.text.is_empty() {
             continue;
@@ -39,10 +41,15 @@ fn system(
     facts: &TurnFacts,
 ) -> Result<String, PromptError> {
     let triage = facts.requests.first().map(|request| &request.triage);
-    let shown: Vec<&str> = input.history.last_products().iter().map(|id| id.as_str()).collect();
+    let shown: Vec<&str> = input
+        .history
+        .last_products()
+        .iter()
+        .map(|id| id.as_str())
+        .collect();
     prompts.agent(context! {
-        shop => settings.shop,
-        about => settings.about,
+        shop => settings.shop.as_str(),
+        about => settings.about.as_str(),
         language => facts.language.code(),
         language_name => prompts.words(crate::domain::Language::EN).name("languages", facts.language.code()),
         intent => triage.map_or("-", |triage| triage.intent.decided()),
@@ -57,12 +64,12 @@ fn system(
 
 fn passage(passage: &Passage) -> minijinja::Value {
     context! {
-        document => passage.document,
+        document => passage.document.as_str(),
         kind => passage.kind.name(),
         language => passage.language.code(),
-        title => passage.title,
+        title => passage.title.as_str(),
         headings => passage.headings.join(" > "),
-        text => passage.text,
+        text => passage.text.as_str(),
     }
 }
 

@@ -174,7 +174,8 @@ impl Run {
             });
         }
         if name == "get_order_status"
-            && serde_json::from_value::<OrderAnswer>(value.clone()).is_ok_and(|answer| answer.locked)
+            && serde_json::from_value::<OrderAnswer>(value.clone())
+                .is_ok_and(|answer| answer.locked)
         {
             self.ending = Some(Ending::HandedOff {
                 reason: HandOffReason::Proofs,

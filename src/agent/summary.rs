@@ -23,8 +23,15 @@ pub fn summary(
         .flat_map(|request| &request.triage.entities.orders)
         .map(|order| order.as_str())
         .collect();
-    let products: Vec<&str> = history.last_products().iter().map(|id| id.as_str()).collect();
-    let before = history.customer_texts().find(|before| !before.is_empty()).unwrap_or_default();
+    let products: Vec<&str> = history
+        .last_products()
+        .iter()
+        .map(|id| id.as_str())
+        .collect();
+    let before = history
+        .customer_texts()
+        .find(|before| !before.is_empty())
+        .unwrap_or_default();
     let tools: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
     words.say(
         "summary",

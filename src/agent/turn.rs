@@ -7,7 +7,8 @@ use super::drive::{Driven, drive};
 use super::plan::{Plan, Situation, gives_orders, plan};
 use super::{Agent, TurnInput, TurnReport, finish, prompt, summary};
 use crate::domain::{
-    HandOffReason, InboundContent, Language, LanguageGuess, Outcome, Passage, Progress, Speaker, ToolTrace, TurnTrace,
+    HandOffReason, InboundContent, Language, LanguageGuess, Outcome, Passage, Progress, Speaker,
+    ToolTrace, TurnTrace,
 };
 use crate::ports::{Filter, ModelRequest, Request, TurnFacts};
 use crate::prompts::Words;
@@ -56,20 +57,27 @@ impl Agent {
             Plan::Unreadable { kind } => finish::unreadable(&kind, words),
             Plan::HandOff { reason } => {
                 let context = context(&input, language, &requests, &text);
-                let tools = self.ticket_for_upset(reason, &context, &requests, &text).await;
+                let tools = self
+                    .ticket_for_upset(reason, &context, &requests, &text)
+                    .await;
                 let summary = self.summary(&text, &requests, &input, &tools);
                 trace.tools = tools;
                 finish::hand_off(reason, words, input.desk, summary)
             }
             Plan::Answer => {
-                self.answer(&input, &text, &requests, vector, language, &mut trace, started, progress).await
+                self.answer(
+                    &input, &text, &requests, vector, language, &mut trace, started, progress,
+                )
+                .await
             }
         };
         let disclosed = finish::disclose(&mut outcome, words, &self.settings, input.disclosed);
         trace.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         TurnReport {
             misunderstood: misunderstood(&outcome, input.misunderstood),
-            intent: requests.first().map(|request| request.triage.intent.decided().to_owned()),
+            intent: requests
+                .first()
+                .map(|request| request.triage.intent.decided().to_owned()),
             outcome,
             trace,
             language,
@@ -104,10 +112,13 @@ impl Agent {
         for part in parts.into_iter().take(REQUESTS) {
             let part_vector = self.vector(&part).await;
             let part_vector = part_vector.as_deref().unwrap_or(&nothing);
-            let mut triage = understanding.triage(&part, part_vector, Some(whole.language.language));
+            let mut triage =
+                understanding.triage(&part, part_vector, Some(whole.language.language));
             triage.language = whole.language;
             triage.sentiment = whole.sentiment;
-            let repeated = requests.iter().any(|known| known.triage.intent.name == triage.intent.name);
+            let repeated = requests
+                .iter()
+                .any(|known| known.triage.intent.name == triage.intent.name);
             if triage.intent.in_scope && !repeated {
                 requests.push(Request { text: part, triage });
             }
@@ -140,7 +151,10 @@ impl Agent {
             .unwrap_or(self.settings.home)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the stages of one turn hand each other their results")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the stages of one turn hand each other their results"
+    )]
     async fn answer(
         &self,
         input: &TurnInput,
@@ -153,7 +167,9 @@ impl Agent {
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Outcome {
         progress(Progress::LookingUp);
-        trace.passages = self.passages(text, vector.as_deref(), language, trace).await;
+        trace.passages = self
+            .passages(text, vector.as_deref(), language, trace)
+            .await;
         let facts = TurnFacts {
             text: text.to_owned(),
             requests: requests.to_vec(),
@@ -177,12 +193,24 @@ impl Agent {
         };
         let context = context(input, language, requests, text);
         let deadline = started + self.settings.deadline;
-        let driven: Driven =
-            drive(self, request, self.settings.limits, &context, deadline, progress).await;
+        let driven: Driven = drive(
+            self,
+            request,
+            self.settings.limits,
+            &context,
+            deadline,
+            progress,
+        )
+        .await;
         trace.models = driven.models;
         trace.tools = driven.tools;
         let summary = self.summary(text, requests, input, &trace.tools);
-        finish::outcome(driven.ending, self.prompts.words(language), input.desk, summary)
+        finish::outcome(
+            driven.ending,
+            self.prompts.words(language),
+            input.desk,
+            summary,
+        )
     }
 
     async fn passages(
@@ -200,10 +228,16 @@ impl Agent {
             filter: Filter::default(),
         };
         match self.retriever.search(&query).await {
-            Ok(Found { passages, mode, relevant }) => {
+            Ok(Found {
+                passages,
+                mode,
+                relevant,
+            }) => {
                 mode.name().clone_into(&mut trace.retrieval);
                 if passages.iter().any(|passage| gives_orders(&passage.text)) {
-                    trace.notes.push("injection_in_knowledge_suspected".to_owned());
+                    trace
+                        .notes
+                        .push("injection_in_knowledge_suspected".to_owned());
                 }
                 if relevant { passages } else { Vec::new() }
             }
@@ -289,7 +323,9 @@ fn context(input: &TurnInput, language: Language, requests: &[Request], text: &s
         phone: input.phone.clone(),
         written,
         epoch: Some(input.epoch),
-        polarity: requests.first().map_or(0.0, |request| request.triage.sentiment.polarity),
+        polarity: requests
+            .first()
+            .map_or(0.0, |request| request.triage.sentiment.polarity),
     }
 }
 

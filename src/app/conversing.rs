@@ -92,8 +92,18 @@ impl App {
 
     async fn said(&self, conversation: ConversationId) -> Result<Said, AppError> {
         let gone = || AppError::Machine("the turn is not in the store".to_owned());
-        let turn = self.store.turns(&conversation, 1).await?.into_iter().next().ok_or_else(gone)?;
-        let state = self.store.conversation(&conversation).await?.ok_or_else(gone)?;
+        let turn = self
+            .store
+            .turns(&conversation, 1)
+            .await?
+            .into_iter()
+            .next()
+            .ok_or_else(gone)?;
+        let state = self
+            .store
+            .conversation(&conversation)
+            .await?
+            .ok_or_else(gone)?;
         Ok(Said {
             conversation,
             outcome: turn.outcome,

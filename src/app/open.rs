@@ -119,11 +119,16 @@ impl App {
         let reader = encoder()?;
         let embedder: Arc<dyn Embedder> = match config.embedding.provider {
             EmbeddingProvider::Builtin => Arc::clone(&reader),
-            EmbeddingProvider::Openai => Arc::new(OpenAiEmbedder::connect(&config.embedding).await?),
+            EmbeddingProvider::Openai => {
+                Arc::new(OpenAiEmbedder::connect(&config.embedding).await?)
+            }
         };
         let index = index(&config, data)?;
-        let retriever =
-            Arc::new(Retriever::new(Arc::clone(&index), Arc::clone(&embedder), Arc::clone(&knowledge)));
+        let retriever = Arc::new(Retriever::new(
+            Arc::clone(&index),
+            Arc::clone(&embedder),
+            Arc::clone(&knowledge),
+        ));
         let public_url: Arc<str> = public_url.trim_end_matches('/').into();
         let workbench = Workbench {
             knowledge: Arc::clone(&knowledge),

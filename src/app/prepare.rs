@@ -1,6 +1,6 @@
 //! What must be there before a message is understood: the fitted intents, and the index.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use crate::config::Config;
 use crate::knowledge::Knowledge;
 use crate::offline::OfflineModel;
 use crate::openai::OpenAiChat;
-use crate::ports::ChatModel;
+use crate::ports::{ChatModel, Embedder};
 use crate::retrieval::{BuildReport, embed_cached};
+use crate::store::Store;
 use crate::understand::{IntentModel, LabelledText, Languages, SentimentModel, Understanding};
 
 /// The agent, ready.
@@ -33,8 +34,10 @@ impl App {
     /// When the embedder or the store fails.
     pub async fn prepare(&self) -> Result<Prepared, AppError> {
         let understanding = Arc::new(ArcSwap::from_pointee(self.understanding().await?));
-        let offline: Arc<dyn ChatModel> =
-            Arc::new(OfflineModel::new(Arc::clone(&self.prompts), self.config.shop.name.clone()));
+        let offline: Arc<dyn ChatModel> = Arc::new(OfflineModel::new(
+            Arc::clone(&self.prompts),
+            self.config.shop.name.clone(),
+        ));
         let agent = Agent {
             model: self.model()?,
             offline,
@@ -57,50 +60,53 @@ impl App {
     /// When the embedder or the store fails, or the intents cannot be fitted.
     pub async fn understanding(&self) -> Result<Understanding, AppError> {
         let examples = examples(&self.knowledge.load());
-        let intents = self.intents(&examples).await?;
+        let intents =
+            Self::fit_intents(&self.data, &self.store, self.reader.as_ref(), examples).await?;
         let languages = Languages::new(&self.config.shop.languages);
-        let understanding = Understanding::new(languages, intents, SentimentModel::builtin());
         tokio::task::spawn_blocking(move || {
-            understanding.warm();
-            understanding
+            languages.warm();
+            Understanding {
+                languages,
+                intents,
+                sentiments: SentimentModel::builtin(),
+            }
         })
         .await
         .map_err(|error| AppError::Machine(error.to_string()))
     }
 
-    async fn intents(&self, examples: &[LabelledText]) -> Result<IntentModel, AppError> {
-        let file = self.intents_file(examples);
+    /// Fits intents, or reads what was fitted from the same examples before.
+    ///
+    /// # Errors
+    /// When the embedder or the store fails, or the examples cannot be fitted.
+    pub async fn fit_intents(
+        data: &Path,
+        store: &Store,
+        reader: &dyn Embedder,
+        examples: Vec<LabelledText>,
+    ) -> Result<IntentModel, AppError> {
+        let file = intents_file(data, reader.id(), &examples);
         if let Ok(bytes) = tokio::fs::read(&file).await
             && let Ok(model) = serde_json::from_slice::<IntentModel>(&bytes)
         {
             return Ok(model);
         }
-        let texts: Vec<String> = examples.iter().map(|example| example.text.clone()).collect();
-        let vectors = embed_cached(&self.store, self.reader.as_ref(), &texts, &|_, _| {}).await?;
+        let texts: Vec<String> = examples
+            .iter()
+            .map(|example| example.text.clone())
+            .collect();
+        let vectors = embed_cached(store, reader, &texts, &|_, _| {}).await?;
         let vectors: Vec<Vec<f32>> = vectors.into_iter().map(|(vector, _)| vector).collect();
-        let examples = examples.to_vec();
         let model = tokio::task::spawn_blocking(move || IntentModel::fit(&examples, &vectors))
             .await
             .map_err(|error| AppError::Machine(error.to_string()))?
-            .map_err(|error| AppError::Configuration(format!("the intents cannot be fitted: {error}")))?;
-        let bytes = serde_json::to_vec(&model).map_err(|error| AppError::Machine(error.to_string()))?;
+            .map_err(|error| {
+                AppError::Configuration(format!("the intents cannot be fitted: {error}"))
+            })?;
+        let bytes =
+            serde_json::to_vec(&model).map_err(|error| AppError::Machine(error.to_string()))?;
         keep(file, bytes).await?;
         Ok(model)
-    }
-
-    /// One file per content, so that a changed intent is fitted anew and an unchanged one is not.
-    fn intents_file(&self, examples: &[LabelledText]) -> PathBuf {
-        let mut hasher = Sha256::new();
-        hasher.update(env!("CARGO_PKG_VERSION"));
-        hasher.update(self.reader.id());
-        for example in examples {
-            hasher.update(&example.intent);
-            hasher.update([0]);
-            hasher.update(&example.text);
-            hasher.update([0]);
-        }
-        let hash = hex::encode(hasher.finalize());
-        self.data.join(format!("intents-{}.json", &hash[..16]))
     }
 
     /// Reads the knowledge again and brings the index and the intents up to date with it.
@@ -131,6 +137,21 @@ impl App {
     }
 }
 
+/// One file per content, so that a changed intent is fitted anew and an unchanged one is not.
+fn intents_file(data: &Path, model: &str, examples: &[LabelledText]) -> PathBuf {
+    let mut hasher = Sha256::new();
+    hasher.update(env!("CARGO_PKG_VERSION"));
+    hasher.update(model);
+    for example in examples {
+        hasher.update(&example.intent);
+        hasher.update([0]);
+        hasher.update(&example.text);
+        hasher.update([0]);
+    }
+    let hash = hex::encode(hasher.finalize());
+    data.join(format!("intents-{}.json", &hash[..16]))
+}
+
 /// A file that is either whole or not there.
 async fn keep(file: PathBuf, bytes: Vec<u8>) -> Result<(), AppError> {
     let unfinished = file.with_extension(format!("tmp{}", std::process::id()));
@@ -138,9 +159,9 @@ async fn keep(file: PathBuf, bytes: Vec<u8>) -> Result<(), AppError> {
         tokio::fs::write(&unfinished, bytes).await?;
         tokio::fs::rename(&unfinished, &file).await
     };
-    written
-        .await
-        .map_err(|error| AppError::Machine(format!("{} cannot be written: {error}", file.display())))
+    written.await.map_err(|error| {
+        AppError::Machine(format!("{} cannot be written: {error}", file.display()))
+    })
 }
 
 /// The intents' examples as the classifier takes them.
@@ -164,7 +185,12 @@ fn settings(config: &Config) -> Settings {
     Settings {
         shop: config.shop.name.clone(),
         about: config.shop.about.clone(),
-        home: config.shop.languages.first().copied().unwrap_or(crate::domain::Language::EN),
+        home: config
+            .shop
+            .languages
+            .first()
+            .copied()
+            .unwrap_or(crate::domain::Language::EN),
         deadline: Duration::from_secs(config.agent.deadline_seconds),
         limits: Limits {
             steps: config.agent.max_steps,

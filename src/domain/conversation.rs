@@ -148,7 +148,11 @@ impl History {
     /// What the agent's last message waits for.
     #[must_use]
     pub fn awaiting(&self) -> Option<&str> {
-        let last = self.entries.iter().rev().find(|entry| entry.speaker != Speaker::Customer)?;
+        let last = self
+            .entries
+            .iter()
+            .rev()
+            .find(|entry| entry.speaker != Speaker::Customer)?;
         last.awaiting.as_deref()
     }
 

@@ -42,7 +42,9 @@ impl FromStr for Language {
             [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
                 Ok(Self([a.to_ascii_lowercase(), b.to_ascii_lowercase()]))
             }
-            _ => Err(format!("`{text}` is not a two-letter language code such as `it`")),
+            _ => Err(format!(
+                "`{text}` is not a two-letter language code such as `it`"
+            )),
         }
     }
 }

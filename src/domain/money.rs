@@ -43,7 +43,9 @@ impl FromStr for Currency {
                 b.to_ascii_uppercase(),
                 c.to_ascii_uppercase(),
             ])),
-            _ => Err(format!("`{text}` is not a three-letter currency code such as `EUR`")),
+            _ => Err(format!(
+                "`{text}` is not a three-letter currency code such as `EUR`"
+            )),
         }
     }
 }
@@ -150,7 +152,10 @@ mod tests {
         let amount = Money::new(129_905, Currency::EUR);
         assert_eq!(amount.display(Language::EN), "€1,299.05");
         assert_eq!(amount.display(Language::IT), "1.299,05\u{a0}€");
-        assert_eq!(Money::new(990, Currency::EUR).display(Language::DE), "9,90\u{a0}€");
+        assert_eq!(
+            Money::new(990, Currency::EUR).display(Language::DE),
+            "9,90\u{a0}€"
+        );
     }
 
     #[test]

@@ -39,7 +39,9 @@ impl FromStr for PassageKind {
             "product" => Ok(Self::Product),
             "faq" => Ok(Self::Faq),
             "policy" => Ok(Self::Policy),
-            _ => Err(format!("`{text}` is not a kind of passage; use product, faq or policy")),
+            _ => Err(format!(
+                "`{text}` is not a kind of passage; use product, faq or policy"
+            )),
         }
     }
 }

@@ -52,7 +52,11 @@ impl Intent {
     /// The name to report: the intent or `out_of_scope`.
     #[must_use]
     pub fn decided(&self) -> &str {
-        if self.in_scope { &self.name } else { "out_of_scope" }
+        if self.in_scope {
+            &self.name
+        } else {
+            "out_of_scope"
+        }
     }
 }
 

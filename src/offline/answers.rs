@@ -17,7 +17,9 @@ const CLOSE: f32 = 0.55;
 /// The passage that answers a question, with its source.
 pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
     let query: String = errand.asked.text.chars().take(280).collect();
-    let passages = match errand.call::<PoliciesAnswer>("search_policies", json!({ "query": query, "limit": 1 })) {
+    let passages = match errand
+        .call::<PoliciesAnswer>("search_policies", json!({ "query": query, "limit": 1 }))
+    {
         Called::Missing => return None,
         Called::Done(answer) => answer.passages,
         Called::Refused => Vec::new(),
@@ -35,31 +37,55 @@ pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
 
 /// A text that is so close to the message that its intent does not matter.
 pub fn close_text(errand: &Errand<'_>) -> Option<Part> {
-    let passage = errand.facts.passages.iter().find(|passage| passage.kind != PassageKind::Product)?;
-    let close = passage.ranking.dense_score.is_some_and(|cosine| cosine >= CLOSE);
+    let passage = errand
+        .facts
+        .passages
+        .iter()
+        .find(|passage| passage.kind != PassageKind::Product)?;
+    let close = passage
+        .ranking
+        .dense_score
+        .is_some_and(|cosine| cosine >= CLOSE);
     close.then(|| quoted(errand, &PassageView::from(passage)))
 }
 
 /// Who is speaking; never how it is set up.
 pub fn identity(errand: &Errand<'_>) -> Part {
     let text = errand.asked.text.to_lowercase();
-    let key = if gives_orders(&text) || text.contains("prompt") { "no_instructions" } else { "identity" };
+    let key = if gives_orders(&text) || text.contains("prompt") {
+        "no_instructions"
+    } else {
+        "identity"
+    };
     Part::text(errand.words.say(key, context! { shop => errand.shop }))
 }
 
 /// Words that ask for the agent's instructions or try to change them.
 pub fn gives_orders(lower: &str) -> bool {
-    ["system prompt", "your instructions", "tue istruzioni", "le istruzioni", "tus instrucciones",
-     "las instrucciones", "as instruções", "tuas instruções", "deine anweisungen", "anweisungen und"]
-        .iter()
-        .any(|phrase| lower.contains(phrase))
+    [
+        "system prompt",
+        "your instructions",
+        "tue istruzioni",
+        "le istruzioni",
+        "tus instrucciones",
+        "las instrucciones",
+        "as instruções",
+        "tuas instruções",
+        "deine anweisungen",
+        "anweisungen und",
+    ]
+    .iter()
+    .any(|phrase| lower.contains(phrase))
 }
 
 fn quoted(errand: &Errand<'_>, passage: &PassageView) -> Part {
     let words = errand.words;
     let text = shortened(&passage.text);
     let body = if passage.language == words.language() {
-        format!("{text}\n\n{}", words.say("source", context! { title => passage.title }))
+        format!(
+            "{text}\n\n{}",
+            words.say("source", context! { title => passage.title.as_str() })
+        )
     } else {
         let language = words.name("languages", passage.language.code());
         words.say("other_language", context! { language, text })

@@ -1,7 +1,7 @@
 //! From a decision to a payment link.
 
 use minijinja::context;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
 use super::products::{Reference, chosen, referred};
@@ -19,7 +19,8 @@ pub struct Basket {
 /// The link for what the customer takes.
 pub fn buy(errand: &mut Errand<'_>) -> Option<Part> {
     let entities = errand.asked.triage.entities.clone();
-    let pointed = !entities.ordinals.is_empty() || entities.comparison.is_some() || has_subject(errand.asked);
+    let pointed =
+        !entities.ordinals.is_empty() || entities.comparison.is_some() || has_subject(errand.asked);
     if let Some(mut basket) = pending_basket(errand.facts)
         && !pointed
     {
@@ -48,7 +49,11 @@ pub fn buy(errand: &mut Errand<'_>) -> Option<Part> {
 
 /// What was offered or linked last: `basket:<product>x<quantity>`.
 pub fn pending_basket(facts: &TurnFacts) -> Option<Basket> {
-    let (product, quantity) = facts.history.awaiting()?.strip_prefix("basket:")?.rsplit_once('x')?;
+    let (product, quantity) = facts
+        .history
+        .awaiting()?
+        .strip_prefix("basket:")?
+        .rsplit_once('x')?;
     Some(Basket {
         product: ProductId::from(product),
         quantity: quantity.parse().ok()?,
@@ -76,7 +81,8 @@ fn linked(errand: &Errand<'_>, payment: PaymentAnswer, basket: &Basket) -> Part 
             hours => payment.expires_in_hours,
         },
     );
-    let mut part = Part::text(text).awaiting(format!("basket:{}x{}", basket.product, basket.quantity));
+    let mut part =
+        Part::text(text).awaiting(format!("basket:{}x{}", basket.product, basket.quantity));
     part.answer.payment = Some(PaymentButton {
         id: payment.id,
         label: errand.words.plain("link_label"),
@@ -88,7 +94,8 @@ fn linked(errand: &Errand<'_>, payment: PaymentAnswer, basket: &Basket) -> Part 
 
 /// Too few in stock, or payments are off: say which.
 fn refused(errand: &mut Errand<'_>, basket: &Basket) -> Option<Part> {
-    let product = match errand.call::<ProductAnswer>("get_product", json!({ "id": basket.product })) {
+    let product = match errand.call::<ProductAnswer>("get_product", json!({ "id": basket.product }))
+    {
         Called::Missing => return None,
         Called::Done(answer) => Some(answer.product),
         Called::Refused => None,
@@ -98,10 +105,10 @@ fn refused(errand: &mut Errand<'_>, basket: &Basket) -> Option<Part> {
         part.answer.choices.push(choice(errand.words, "person"));
         return Some(part);
     };
-    let values: Value = json!({ "title": product.title, "number": product.stock });
+    let values = || context! { title => product.title.as_str(), number => product.stock };
     if product.stock == 0 {
-        return Some(Part::text(errand.words.say("sold_out", values)));
+        return Some(Part::text(errand.words.say("sold_out", values())));
     }
-    let text = errand.words.say("not_enough", values);
+    let text = errand.words.say("not_enough", values());
     Some(Part::text(text).awaiting(format!("basket:{}x{}", product.id, product.stock)))
 }

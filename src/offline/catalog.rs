@@ -29,7 +29,9 @@ pub fn search(errand: &mut Errand<'_>) -> Option<Part> {
         };
         opening = Some(errand.words.plain("found_out_of_stock"));
     }
-    if products.is_empty() && let Some(range) = wish.price {
+    if products.is_empty()
+        && let Some(range) = wish.price
+    {
         products = match find(errand, &without_price(&query, &wish), None, true) {
             Called::Missing => return None,
             Called::Done(answer) => cheapest_first(answer.products),
@@ -50,9 +52,15 @@ pub fn not_sold(errand: &mut Errand<'_>) -> Option<Part> {
         Called::Done(answer) => answer.categories,
         Called::Refused => Vec::new(),
     };
-    let names: Vec<String> =
-        categories.iter().take(5).map(|category| errand.words.name("categories", category)).collect();
-    let text = errand.words.say("not_sold", context! { categories => errand.words.list(&names) });
+    let names: Vec<String> = categories
+        .iter()
+        .take(5)
+        .map(|category| errand.words.name("categories", category))
+        .collect();
+    let text = errand.words.say(
+        "not_sold",
+        context! { categories => errand.words.list(&names) },
+    );
     Some(Part::text(text))
 }
 
@@ -64,13 +72,20 @@ fn shown(
 ) -> Part {
     products.truncate(SHOWN);
     let words = errand.words;
-    let key = if products.len() == 1 { "found_one" } else { "found_many" };
+    let key = if products.len() == 1 {
+        "found_one"
+    } else {
+        "found_many"
+    };
     let mut lines = vec![opening.unwrap_or_else(|| words.plain(key))];
     let mut part = Part::default();
     for (number, product) in (1..).zip(&products) {
         let reason = reasons::reason(product, wish, words);
         lines.push(match &reason {
-            Some(reason) => format!("{number}. {} – {}: {reason}", product.title, product.price_text),
+            Some(reason) => format!(
+                "{number}. {} – {}: {reason}",
+                product.title, product.price_text
+            ),
             None => format!("{number}. {} – {}", product.title, product.price_text),
         });
         part.answer.products.push(product.card(reason));
@@ -89,14 +104,22 @@ fn shown(
 /// One question that narrows, by what was found.
 fn narrowing(products: &[ProductView]) -> &'static str {
     let all = |categories: &[&str]| {
-        products.iter().all(|product| categories.contains(&product.category.as_str()))
+        products
+            .iter()
+            .all(|product| categories.contains(&product.category.as_str()))
     };
     let milks = |kind: fn(&str) -> bool| {
         products.iter().any(|product| {
-            product.attributes.get("milk").is_some_and(|values| values.iter().any(|value| kind(value)))
+            product
+                .attributes
+                .get("milk")
+                .is_some_and(|values| values.iter().any(|value| kind(value)))
         })
     };
-    if all(&["espresso_machine"]) && milks(|milk| milk == "automatic") && milks(|milk| milk != "automatic") {
+    if all(&["espresso_machine"])
+        && milks(|milk| milk == "automatic")
+        && milks(|milk| milk != "automatic")
+    {
         "narrow_machine"
     } else if all(&["grinder"]) {
         "narrow_grinder"
@@ -140,15 +163,25 @@ fn find(
     errand.call("search_catalog", arguments)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "amounts a customer writes are small")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "amounts a customer writes are small"
+)]
 fn major(minor: i64) -> f64 {
     minor as f64 / 100.0
 }
 
 /// The same wish in words that carry no price.
 fn without_price(query: &str, wish: &Entities) -> String {
-    let kept: Vec<&str> = query.split_whitespace().filter(|word| !word.chars().any(|c| c.is_ascii_digit())).collect();
-    if kept.is_empty() { wish.categories.join(" ") } else { kept.join(" ") }
+    let kept: Vec<&str> = query
+        .split_whitespace()
+        .filter(|word| !word.chars().any(|c| c.is_ascii_digit()))
+        .collect();
+    if kept.is_empty() {
+        wish.categories.join(" ")
+    } else {
+        kept.join(" ")
+    }
 }
 
 fn cheapest_first(mut products: Vec<ProductView>) -> Vec<ProductView> {
@@ -156,7 +189,14 @@ fn cheapest_first(mut products: Vec<ProductView>) -> Vec<ProductView> {
     products
 }
 
-fn over_price(errand: &Errand<'_>, range: PriceRange, first: Option<&ProductView>) -> Option<String> {
+fn over_price(
+    errand: &Errand<'_>,
+    range: PriceRange,
+    first: Option<&ProductView>,
+) -> Option<String> {
     let max = Money::new(range.max.or(range.min)?, first?.price.currency);
-    Some(errand.words.say("found_over_price", context! { max => max.display(errand.words.language()) }))
+    Some(errand.words.say(
+        "found_over_price",
+        context! { max => max.display(errand.words.language()) },
+    ))
 }

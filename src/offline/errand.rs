@@ -92,7 +92,9 @@ impl<'a> Errand<'a> {
         let id = format!("offline-{}-{}", self.number, self.made);
         self.made += 1;
         let result = self.messages.iter().find_map(|message| match message {
-            ModelMessage::Tool { call_id, content, .. } if *call_id == id => Some(content),
+            ModelMessage::Tool {
+                call_id, content, ..
+            } if *call_id == id => Some(content),
             ModelMessage::Tool { .. }
             | ModelMessage::System(_)
             | ModelMessage::User(_)
@@ -124,7 +126,13 @@ impl<'a> Errand<'a> {
     pub fn note(&self) -> String {
         let entities = &self.asked.triage.entities;
         let orders: Vec<&str> = entities.orders.iter().map(|order| order.as_str()).collect();
-        let products: Vec<&str> = self.facts.history.last_products().iter().map(|id| id.as_str()).collect();
+        let products: Vec<&str> = self
+            .facts
+            .history
+            .last_products()
+            .iter()
+            .map(|id| id.as_str())
+            .collect();
         let text: String = self.facts.text.chars().take(600).collect();
         self.words.say(
             "ticket_summary",

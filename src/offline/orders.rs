@@ -16,7 +16,14 @@ pub fn status(errand: &mut Errand<'_>) -> Option<Part> {
 
 /// Where the order with this number is; an empty number asks for the latest of a known phone.
 pub fn status_of(errand: &mut Errand<'_>, number: &str) -> Option<Part> {
-    let email = errand.asked.triage.entities.emails.first().cloned().or_else(|| written_email(errand));
+    let email = errand
+        .asked
+        .triage
+        .entities
+        .emails
+        .first()
+        .cloned()
+        .or_else(|| written_email(errand));
     let mut arguments = json!({});
     if let Value::Object(map) = &mut arguments {
         if !number.is_empty() {
@@ -33,7 +40,11 @@ pub fn status_of(errand: &mut Errand<'_>, number: &str) -> Option<Part> {
     };
     let words = errand.words;
     if answer.verified {
-        let shown = if number.is_empty() { &answer.orders[..answer.orders.len().min(2)] } else { &answer.orders };
+        let shown = if number.is_empty() {
+            &answer.orders[..answer.orders.len().min(2)]
+        } else {
+            &answer.orders
+        };
         let texts: Vec<String> = shown.iter().map(|order| sentence(order, words)).collect();
         return Some(Part::text(texts.join("\n\n")));
     }
@@ -67,7 +78,11 @@ pub fn ticket(errand: &mut Errand<'_>, subject: &str, phrase: &str) -> Option<Pa
         text = format!("{text} {}", words.plain(next));
     }
     let part = Part::text(text);
-    Some(if number.is_none() { part.awaiting(format!("ticket_order:{subject}")) } else { part })
+    Some(if number.is_none() {
+        part.awaiting(format!("ticket_order:{subject}"))
+    } else {
+        part
+    })
 }
 
 /// The order number that a ticket waited for.
@@ -76,7 +91,9 @@ pub fn add_order_to_ticket(errand: &mut Errand<'_>, subject: &str) -> Option<Par
     match open(errand, subject, number.as_deref()) {
         Called::Missing => None,
         Called::Done(answer) => {
-            let text = errand.words.say("ticket_noted", context! { ticket => short(&answer) });
+            let text = errand
+                .words
+                .say("ticket_noted", context! { ticket => short(&answer) });
             Some(Part::text(text))
         }
         Called::Refused => errand.hand_off("out_of_reach"),
@@ -85,8 +102,12 @@ pub fn add_order_to_ticket(errand: &mut Errand<'_>, subject: &str) -> Option<Par
 
 /// A number that stands alone is the order number when one was asked for.
 pub fn bare_number(text: &str) -> Option<String> {
-    let digits = text.trim().trim_start_matches('#').trim_end_matches(['.', '!', '?']);
-    let plausible = (4..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = text
+        .trim()
+        .trim_start_matches('#')
+        .trim_end_matches(['.', '!', '?']);
+    let plausible =
+        (4..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     plausible.then(|| digits.to_owned())
 }
 
@@ -109,7 +130,12 @@ fn written_email(errand: &Errand<'_>) -> Option<String> {
         .history
         .customer_texts()
         .take(6)
-        .find_map(|text| crate::understand::entities(text, language).emails.into_iter().next())
+        .find_map(|text| {
+            crate::understand::entities(text, language)
+                .emails
+                .into_iter()
+                .next()
+        })
 }
 
 fn open(errand: &mut Errand<'_>, subject: &str, number: Option<&str>) -> Called<TicketAnswer> {
@@ -126,12 +152,16 @@ fn open(errand: &mut Errand<'_>, subject: &str, number: Option<&str>) -> Called<
 /// The end of a ticket's id, enough to name it on the phone.
 fn short(ticket: &TicketAnswer) -> String {
     let id = ticket.ticket.as_str();
-    id.get(id.len().saturating_sub(6)..).unwrap_or(id).to_uppercase()
+    id.get(id.len().saturating_sub(6)..)
+        .unwrap_or(id)
+        .to_uppercase()
 }
 
 fn sentence(order: &OrderView, words: Words<'_>) -> String {
-    let mut sentences =
-        vec![words.say(&format!("order_{}", order.status.name()), context! { number => order.number })];
+    let mut sentences = vec![words.say(
+        &format!("order_{}", order.status.name()),
+        context! { number => order.number.as_str() },
+    )];
     if let (Some(carrier), Some(tracking)) = (&order.carrier, &order.tracking) {
         sentences.push(words.say("order_carrier", context! { carrier, tracking }));
     }
@@ -143,7 +173,10 @@ fn sentence(order: &OrderView, words: Words<'_>) -> String {
         sentences.push(words.say("order_expected", context! { date => day(date, words) }));
     }
     if !order.items.is_empty() {
-        sentences.push(words.say("order_items", context! { items => words.list(&order.items) }));
+        sentences.push(words.say(
+            "order_items",
+            context! { items => words.list(&order.items) },
+        ));
     }
     sentences.join(" ")
 }
@@ -153,5 +186,8 @@ fn day(date: &str, words: Words<'_>) -> String {
     let Ok(date) = date.parse::<jiff::civil::Date>() else {
         return date.to_owned();
     };
-    words.say(&format!("months.{}", date.month()), context! { day => date.day() })
+    words.say(
+        &format!("months.{}", date.month()),
+        context! { day => date.day() },
+    )
 }

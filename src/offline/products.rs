@@ -11,7 +11,14 @@ use crate::understand::entities;
 
 /// Attributes that a comparison names, most telling first.
 const COMPARED: [&str; 8] = [
-    "power_w", "pressure_bar", "water_l", "cups", "width_cm", "weight_kg", "hopper_g", "noise_db",
+    "power_w",
+    "pressure_bar",
+    "water_l",
+    "cups",
+    "width_cm",
+    "weight_kg",
+    "hopper_g",
+    "noise_db",
 ];
 
 /// What a message refers to.
@@ -40,11 +47,17 @@ pub fn question(errand: &mut Errand<'_>) -> Option<Part> {
     part.answer.products.push(product.card(None));
     if open {
         part.answer.text = text;
-        part.answer.choices.push(super::choice(errand.words, "person"));
+        part.answer
+            .choices
+            .push(super::choice(errand.words, "person"));
         part.awaiting = Some("person".to_owned());
     } else if product.stock > 0 {
         part.answer.text = format!("{text}\n{}", errand.words.plain("offer_link"));
-        part.awaiting = Some(format!("basket:{}x{}", product.id, entities.quantity.unwrap_or(1)));
+        part.awaiting = Some(format!(
+            "basket:{}x{}",
+            product.id,
+            entities.quantity.unwrap_or(1)
+        ));
     } else {
         part.answer.text = text;
     }
@@ -76,8 +89,12 @@ pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
 pub fn referred(errand: &mut Errand<'_>) -> Reference {
     let shown = errand.facts.history.last_products();
     let wanted = &errand.asked.triage.entities;
-    let counted: Vec<ProductId> =
-        wanted.ordinals.iter().filter_map(|ordinal| counted(shown, *ordinal)).cloned().collect();
+    let counted: Vec<ProductId> = wanted
+        .ordinals
+        .iter()
+        .filter_map(|ordinal| counted(shown, *ordinal))
+        .cloned()
+        .collect();
     if !counted.is_empty() {
         return fetch(errand, &counted);
     }
@@ -141,9 +158,19 @@ fn named(errand: &mut Errand<'_>) -> Called<Vec<ProductView>> {
                     .to_lowercase()
                     .split(|c: char| !c.is_alphanumeric())
                     .filter(|word| word.chars().count() >= 4)
-                    .any(|word| is_name(word, language, &answer) && candidates.split(' ').any(|said| said == word))
+                    .any(|word| {
+                        is_name(word, language, &answer)
+                            && candidates.split(' ').any(|said| said == word)
+                    })
             };
-            Called::Done(answer.products.iter().filter(|product| own_name(product)).cloned().collect())
+            Called::Done(
+                answer
+                    .products
+                    .iter()
+                    .filter(|product| own_name(product))
+                    .cloned()
+                    .collect(),
+            )
         }
     }
 }
@@ -182,34 +209,59 @@ fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (Strin
     let (title, price) = (&product.title, &product.price_text);
     let stock = reasons::stock(product, words);
     if let Some(color) = asked.colors.first() {
-        let colors = product.attributes.get("colors").cloned().unwrap_or_default();
+        let colors = product
+            .attributes
+            .get("colors")
+            .cloned()
+            .unwrap_or_default();
         if colors.is_empty() {
             return (words.say("not_known", context! { title }), true);
         }
         let name = words.name("colors", color);
         if colors.contains(color) {
-            return (words.say("color_yes", context! { title, color => name, price, stock }), false);
+            return (
+                words.say("color_yes", context! { title, color => name, price, stock }),
+                false,
+            );
         }
-        let names: Vec<String> = colors.iter().map(|color| words.name("colors", color)).collect();
-        return (words.say("color_no", context! { title, colors => words.list(&names) }), false);
+        let names: Vec<String> = colors
+            .iter()
+            .map(|color| words.name("colors", color))
+            .collect();
+        return (
+            words.say("color_no", context! { title, colors => words.list(&names) }),
+            false,
+        );
     }
     if let Some((key, value)) = asked.features.first() {
         let feature = words.name("attributes", key);
         return match product.attributes.get(key) {
-            Some(values) if values.contains(value) => (words.say("feature_yes", context! { title, feature }), false),
+            Some(values) if values.contains(value) => {
+                (words.say("feature_yes", context! { title, feature }), false)
+            }
             Some(_) => (words.say("feature_no", context! { title, feature }), false),
             None => (words.say("not_known", context! { title }), true),
         };
     }
     if asked.in_stock {
-        let key = if product.stock > 0 { "available_yes" } else { "available_no" };
+        let key = if product.stock > 0 {
+            "available_yes"
+        } else {
+            "available_no"
+        };
         return (words.say(key, context! { title, price }), false);
     }
     if product.description.is_empty() {
-        return (words.say("price_is", context! { title, price, stock }), false);
+        return (
+            words.say("price_is", context! { title, price, stock }),
+            false,
+        );
     }
     let description = &product.description;
-    (words.say("details", context! { title, price, stock, description }), false)
+    (
+        words.say("details", context! { title, price, stock, description }),
+        false,
+    )
 }
 
 fn extreme(errand: &Errand<'_>, product: &ProductView, comparison: Comparison) -> Part {
@@ -220,7 +272,7 @@ fn extreme(errand: &Errand<'_>, product: &ProductView, comparison: Comparison) -
     let stock = reasons::stock(product, errand.words);
     let text = errand.words.say(
         key,
-        context! { title => product.title, price => product.price_text, stock },
+        context! { title => product.title.as_str(), price => product.price_text.as_str(), stock },
     );
     let mut part = Part::text(format!("{text}\n{}", errand.words.plain("offer_link")));
     part.answer.products.push(product.card(None));
@@ -229,25 +281,30 @@ fn extreme(errand: &Errand<'_>, product: &ProductView, comparison: Comparison) -
 
 fn side_by_side(errand: &Errand<'_>, one: &ProductView, other: &ProductView) -> Part {
     let words = errand.words;
-    let (cheap, dear) = if one.price.minor <= other.price.minor { (one, other) } else { (other, one) };
+    let (cheap, dear) = if one.price.minor <= other.price.minor {
+        (one, other)
+    } else {
+        (other, one)
+    };
     let difference = Money::new(dear.price.minor - cheap.price.minor, cheap.price.currency);
     let mut lines = vec![if difference.minor == 0 {
         words.say(
             "compare_same_price",
-            context! { one => one.title, other => other.title, price => one.price_text },
+            context! { one => one.title.as_str(), other => other.title.as_str(), price => one.price_text.as_str() },
         )
     } else {
         words.say(
             "compare_price",
             context! {
-                cheap => cheap.title, dear => dear.title,
+                cheap => cheap.title.as_str(), dear => dear.title.as_str(),
                 difference => difference.display(words.language()),
-                cheap_price => cheap.price_text, dear_price => dear.price_text,
+                cheap_price => cheap.price_text.as_str(), dear_price => dear.price_text.as_str(),
             },
         )
     }];
     for key in COMPARED {
-        let value = |product: &ProductView| product.attributes.get(key).map(|values| values.join(", "));
+        let value =
+            |product: &ProductView| product.attributes.get(key).map(|values| values.join(", "));
         if let (Some(one), Some(other)) = (value(one), value(other))
             && one != other
         {

@@ -18,8 +18,15 @@ pub fn reason(product: &ProductView, wish: &Entities, words: Words<'_>) -> Optio
 }
 
 fn wished(product: &ProductView, wish: &Entities, words: Words<'_>) -> Option<String> {
-    if let Some(color) = wish.colors.iter().find(|color| has(product, "colors", color)) {
-        return Some(words.say("reason_color", context! { color => words.name("colors", color) }));
+    if let Some(color) = wish
+        .colors
+        .iter()
+        .find(|color| has(product, "colors", color))
+    {
+        return Some(words.say(
+            "reason_color",
+            context! { color => words.name("colors", color) },
+        ));
     }
     for (key, value) in &wish.features {
         if !has(product, key, value) {
@@ -83,7 +90,10 @@ fn first<'p>(product: &'p ProductView, key: &str) -> Option<&'p str> {
 
 /// Whether an attribute has a value.
 pub fn has(product: &ProductView, key: &str, value: &str) -> bool {
-    product.attributes.get(key).is_some_and(|values| values.iter().any(|known| known == value))
+    product
+        .attributes
+        .get(key)
+        .is_some_and(|values| values.iter().any(|known| known == value))
 }
 
 /// The stock as a customer reads it.

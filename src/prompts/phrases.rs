@@ -41,7 +41,9 @@ fn read(language: &str, file: &str) -> Result<Vec<(String, String)>, PromptError
             | toml::Value::Boolean(_)
             | toml::Value::Datetime(_)
             | toml::Value::Array(_) => {
-                return Err(PromptError(format!("phrases/{language}.toml: `{key}` is not text")));
+                return Err(PromptError(format!(
+                    "phrases/{language}.toml: `{key}` is not text"
+                )));
             }
         }
     }
@@ -57,14 +59,22 @@ mod tests {
     fn blanks(text: &str) -> BTreeSet<String> {
         let mut environment = Environment::new();
         environment.add_template("phrase", text).unwrap();
-        environment.get_template("phrase").unwrap().undeclared_variables(false).into_iter().collect()
+        environment
+            .get_template("phrase")
+            .unwrap()
+            .undeclared_variables(false)
+            .into_iter()
+            .collect()
     }
 
     #[test]
     fn every_language_has_the_same_phrases_with_the_same_blanks() {
         let shape = |language: &str, file: &str| -> BTreeMap<String, BTreeSet<String>> {
             let phrases = read(language, file).unwrap();
-            phrases.into_iter().map(|(key, text)| (key, blanks(&text))).collect()
+            phrases
+                .into_iter()
+                .map(|(key, text)| (key, blanks(&text)))
+                .collect()
         };
         let (english, file) = FILES[0];
         let expected = shape(english, file);

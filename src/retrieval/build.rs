@@ -76,10 +76,12 @@ impl Builder {
             });
         }
         if live.is_none() {
-            self.write(&points, self.generation(&content, points.len(), false)).await?;
+            self.write(&points, self.generation(&content, points.len(), false))
+                .await?;
         }
         let embedded = self.embed(&mut points, &progress).await?;
-        self.write(&points, self.generation(&content, points.len(), true)).await?;
+        self.write(&points, self.generation(&content, points.len(), true))
+            .await?;
         Ok(BuildReport {
             chunks: points.len(),
             embedded,
@@ -98,7 +100,11 @@ impl Builder {
         }
     }
 
-    async fn write(&self, points: &[IndexPoint], generation: Generation) -> Result<(), IndexingError> {
+    async fn write(
+        &self,
+        points: &[IndexPoint],
+        generation: Generation,
+    ) -> Result<(), IndexingError> {
         self.index.begin(&generation).await?;
         for batch in points.chunks(256) {
             self.index.add(batch).await?;
@@ -148,10 +154,15 @@ pub async fn embed_cached(
         let batch_texts: Vec<String> = batch.iter().map(|(_, text)| text.clone()).collect();
         let vectors = embedder.embed(&batch_texts).await?;
         if vectors.len() != batch.len() {
-            return Err(EmbedError::Unusable("another number of vectors than of texts".to_owned()).into());
+            return Err(
+                EmbedError::Unusable("another number of vectors than of texts".to_owned()).into(),
+            );
         }
-        let made: Vec<(String, Vec<f32>)> =
-            batch.iter().map(|(hash, _)| hash.clone()).zip(vectors).collect();
+        let made: Vec<(String, Vec<f32>)> = batch
+            .iter()
+            .map(|(hash, _)| hash.clone())
+            .zip(vectors)
+            .collect();
         known.extend(made.iter().cloned());
         store.keep_vectors(embedder.id(), made).await?;
         done += batch.len();

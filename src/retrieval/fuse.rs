@@ -46,7 +46,12 @@ pub fn fuse(legs: Legs) -> Vec<Passage> {
 
 /// Best first, ties by id.
 pub fn sort(passages: &mut [Passage]) {
-    passages.sort_by(|one, other| other.score.total_cmp(&one.score).then_with(|| one.id.cmp(&other.id)));
+    passages.sort_by(|one, other| {
+        other
+            .score
+            .total_cmp(&one.score)
+            .then_with(|| one.id.cmp(&other.id))
+    });
 }
 
 fn score(ranking: &Ranking) -> f32 {

@@ -5,7 +5,9 @@ use sqlx::Row as _;
 use super::dialect::{Connection, Row};
 use super::rows::{number, optional_parsed, optional_text, parsed, text};
 use super::{Store, StoreError};
-use crate::domain::{Channel, ContactId, ConversationId, Holder, Inbound, InboundContent, Language};
+use crate::domain::{
+    Channel, ContactId, ConversationId, Holder, Inbound, InboundContent, Language,
+};
 
 /// Someone who writes to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +68,11 @@ impl ConversationState {
 }
 
 pub(super) fn holder(name: &str) -> Holder {
-    if name == "human" { Holder::Human } else { Holder::Agent }
+    if name == "human" {
+        Holder::Human
+    } else {
+        Holder::Agent
+    }
 }
 
 impl Store {
@@ -78,7 +84,10 @@ impl Store {
         &self,
         id: &ConversationId,
     ) -> Result<Option<ConversationState>, StoreError> {
-        let row = sqlx::query(CONVERSATION).bind(id.as_str()).fetch_optional(&self.readers).await?;
+        let row = sqlx::query(CONVERSATION)
+            .bind(id.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
         row.as_ref().map(ConversationState::read).transpose()
     }
 
@@ -101,7 +110,10 @@ impl Store {
         .bind(recipient)
         .fetch_optional(&self.readers)
         .await?;
-        Ok(row.map(|row| row.try_get::<String, _>(0)).transpose()?.map(ConversationId))
+        Ok(row
+            .map(|row| row.try_get::<String, _>(0))
+            .transpose()?
+            .map(ConversationId))
     }
 
     /// Finds or makes the conversation of an address that may not have written anything.
@@ -123,7 +135,9 @@ impl Store {
             phone: None,
             name: None,
             sent_at: now / 1000,
-            content: InboundContent::Silent { kind: "opened".to_owned() },
+            content: InboundContent::Silent {
+                kind: "opened".to_owned(),
+            },
         };
         self.write(move |connection| {
             Box::pin(async move { ensure(connection, &nothing, now).await })
@@ -181,5 +195,9 @@ pub(super) async fn fence(
         .bind(epoch)
         .fetch_optional(connection)
         .await?;
-    if held.is_some() { Ok(()) } else { Err(StoreError::Stale) }
+    if held.is_some() {
+        Ok(())
+    } else {
+        Err(StoreError::Stale)
+    }
 }

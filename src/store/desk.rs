@@ -94,9 +94,10 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn waiting(&self) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT COUNT(*) AS n FROM conversations WHERE waiting_since IS NOT NULL")
-            .fetch_one(&self.readers)
-            .await?;
+        let row =
+            sqlx::query("SELECT COUNT(*) AS n FROM conversations WHERE waiting_since IS NOT NULL")
+                .fetch_one(&self.readers)
+                .await?;
         number(&row, "n")
     }
 
@@ -113,7 +114,12 @@ impl Store {
             .fetch_optional(&self.readers)
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let triage = self.turns(id, 1).await?.into_iter().next().and_then(|turn| turn.trace.triage);
+        let triage = self
+            .turns(id, 1)
+            .await?
+            .into_iter()
+            .next()
+            .and_then(|turn| turn.trace.triage);
         Ok(Some(DeskConversation {
             overview: DeskOverview::read(&row)?,
             summary: optional_text(&row, "summary")?,
@@ -217,7 +223,11 @@ async fn hold(
              hand_off_reason = NULL, summary = NULL, misunderstood = 0, disclosed = 0 WHERE id = $2"
         }
     };
-    sqlx::query(statement).bind(now).bind(id.as_str()).execute(connection).await?;
+    sqlx::query(statement)
+        .bind(now)
+        .bind(id.as_str())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -247,7 +257,9 @@ impl DeskMessage {
         };
         let (answer, kind) = if speaker == Speaker::Customer {
             match json::<InboundContent>(row, "body")? {
-                InboundContent::Unreadable { kind } | InboundContent::Silent { kind } => (None, Some(kind)),
+                InboundContent::Unreadable { kind } | InboundContent::Silent { kind } => {
+                    (None, Some(kind))
+                }
                 InboundContent::Text { .. } | InboundContent::Choice { .. } => (None, None),
             }
         } else {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteRow, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, SqlSafeStr};
 
@@ -24,11 +24,8 @@ pub const BEGIN: &str = "BEGIN IMMEDIATE";
 
 const FILE: &str = "sportello.db";
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "counter",
-    include_str!("migrations/0001_counter.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "counter", include_str!("migrations/0001_counter.sql"))];
 
 /// Opens the pool and the writer's connection, schema up to date.
 pub async fn open(folder: &Path) -> Result<(Pool, Connection), StoreError> {
@@ -54,7 +51,13 @@ async fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let migrations = MIGRATIONS
         .into_iter()
         .map(|(version, name, sql)| {
-            Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+            Migration::new(
+                version,
+                name.into(),
+                MigrationType::Simple,
+                sql.into_sql_str(),
+                false,
+            )
         })
         .collect();
     let migrator = Migrator::with_migrations(migrations);

@@ -62,7 +62,10 @@ impl Store {
 }
 
 fn encode(vector: &[f32]) -> Vec<u8> {
-    vector.iter().flat_map(|value| value.to_le_bytes()).collect()
+    vector
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 fn decode(bytes: &[u8]) -> Vec<f32> {

@@ -137,7 +137,15 @@ async fn insert_message(
         });
     }
     if !matches!(inbound.content, InboundContent::Silent { .. }) {
-        say(connection, &conversation, id.as_str(), &inbound.content, &content, now).await?;
+        say(
+            connection,
+            &conversation,
+            id.as_str(),
+            &inbound.content,
+            &content,
+            now,
+        )
+        .await?;
     }
     schedule(connection, &conversation, now, wait).await?;
     Ok(Accepted {

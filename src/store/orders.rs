@@ -99,11 +99,12 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn failed_proofs(&self, contact: &ContactId, since: i64) -> Result<i64, StoreError> {
-        let row = sqlx::query("SELECT COUNT(*) FROM failed_proofs WHERE contact_id = $1 AND at > $2")
-            .bind(contact.as_str())
-            .bind(since)
-            .fetch_one(&self.readers)
-            .await?;
+        let row =
+            sqlx::query("SELECT COUNT(*) FROM failed_proofs WHERE contact_id = $1 AND at > $2")
+                .bind(contact.as_str())
+                .bind(since)
+                .fetch_one(&self.readers)
+                .await?;
         Ok(row.try_get(0)?)
     }
 }

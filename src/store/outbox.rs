@@ -127,10 +127,11 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn take_outgoing(&self, now: i64) -> Result<Option<OutboxRow>, StoreError> {
-        let waiting = sqlx::query("SELECT 1 FROM outbox WHERE state = 'queued' AND due_at <= $1 LIMIT 1")
-            .bind(now)
-            .fetch_optional(&self.readers)
-            .await?;
+        let waiting =
+            sqlx::query("SELECT 1 FROM outbox WHERE state = 'queued' AND due_at <= $1 LIMIT 1")
+                .bind(now)
+                .fetch_optional(&self.readers)
+                .await?;
         if waiting.is_none() {
             return Ok(None);
         }

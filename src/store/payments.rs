@@ -195,7 +195,10 @@ async fn find_or_make(
     link: NewPaymentLink,
     now: i64,
 ) -> Result<PaymentLink, StoreError> {
-    let key = link.order.as_ref().map_or_else(|| basket_key(&link.lines), |order| format!("order:{order}"));
+    let key = link
+        .order
+        .as_ref()
+        .map_or_else(|| basket_key(&link.lines), |order| format!("order:{order}"));
     sqlx::query(
         "UPDATE payment_links SET state = 'expired' WHERE conversation_id = $1 AND state = 'open' \
          AND expires_at <= $2",
@@ -237,7 +240,12 @@ async fn find_or_make(
 fn basket_key(lines: &[PaymentLine]) -> String {
     let mut parts: Vec<String> = lines
         .iter()
-        .map(|line| format!("{}x{}@{}", line.product_id, line.quantity, line.unit_price.minor))
+        .map(|line| {
+            format!(
+                "{}x{}@{}",
+                line.product_id, line.quantity, line.unit_price.minor
+            )
+        })
         .collect();
     parts.sort();
     parts.join(";")
@@ -281,10 +289,12 @@ async fn pay_order(
     connection: &mut Connection,
     order: OrderNumber,
 ) -> Result<OrderNumber, StoreError> {
-    sqlx::query("UPDATE orders SET status = 'paid' WHERE number = $1 AND status = 'awaiting_payment'")
-        .bind(order.as_str())
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "UPDATE orders SET status = 'paid' WHERE number = $1 AND status = 'awaiting_payment'",
+    )
+    .bind(order.as_str())
+    .execute(connection)
+    .await?;
     Ok(order)
 }
 

@@ -12,7 +12,9 @@ use super::{Store, StoreError};
 use crate::domain::{ContactId, ConversationId, TicketId};
 
 /// How soon a colleague should look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// In turn.
@@ -167,13 +169,18 @@ async fn raise(
     let priority = open.priority.max(ticket.priority);
     let known = open.summary.contains(&ticket.summary) && open.priority == priority;
     if !known {
-        sqlx::query("UPDATE tickets SET summary = $1, priority = $2, updated_at = $3 WHERE id = $4")
-            .bind(format!("{}\n---\n{}: {}", open.summary, ticket.subject, ticket.summary))
-            .bind(priority.name())
-            .bind(now)
-            .bind(open.id.as_str())
-            .execute(connection)
-            .await?;
+        sqlx::query(
+            "UPDATE tickets SET summary = $1, priority = $2, updated_at = $3 WHERE id = $4",
+        )
+        .bind(format!(
+            "{}\n---\n{}: {}",
+            open.summary, ticket.subject, ticket.summary
+        ))
+        .bind(priority.name())
+        .bind(now)
+        .bind(open.id.as_str())
+        .execute(connection)
+        .await?;
     }
     Ok(OpenedTicket {
         id: open.id,

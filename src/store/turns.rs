@@ -88,10 +88,12 @@ impl Store {
         lease: i64,
         now: i64,
     ) -> Result<Option<Claim>, StoreError> {
-        let due = sqlx::query("SELECT 1 FROM conversations WHERE due_at <= $1 AND lease_until < $1 LIMIT 1")
-            .bind(now)
-            .fetch_optional(&self.readers)
-            .await?;
+        let due = sqlx::query(
+            "SELECT 1 FROM conversations WHERE due_at <= $1 AND lease_until < $1 LIMIT 1",
+        )
+        .bind(now)
+        .fetch_optional(&self.readers)
+        .await?;
         if due.is_none() {
             return Ok(None);
         }
@@ -138,7 +140,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Stale`] when another worker has claimed the conversation since.
     pub async fn close_turn(&self, closing: Closing, now: i64) -> Result<Outcome, StoreError> {
-        self.write(move |connection| Box::pin(close(connection, closing, now))).await
+        self.write(move |connection| Box::pin(close(connection, closing, now)))
+            .await
     }
 
     /// Gives a claimed conversation back to be tried again at `due_at`.
@@ -163,6 +166,22 @@ impl Store {
                 .bind(epoch)
                 .execute(connection)
                 .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Ends every lease. Only for a process that owns the database alone, at its start.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn recover_leases(&self) -> Result<(), StoreError> {
+        self.write(|connection| {
+            Box::pin(async move {
+                sqlx::query("UPDATE conversations SET lease_until = 0 WHERE lease_until > 0")
+                    .execute(connection)
+                    .await?;
                 Ok(())
             })
         })
@@ -199,7 +218,10 @@ impl Store {
 
 async fn load(connection: &mut Connection, claimed: &Row) -> Result<Claim, StoreError> {
     let id = text(claimed, "id")?;
-    let row = sqlx::query(CONVERSATION).bind(&id).fetch_one(&mut *connection).await?;
+    let row = sqlx::query(CONVERSATION)
+        .bind(&id)
+        .fetch_one(&mut *connection)
+        .await?;
     let state = ConversationState::read(&row)?;
     let rows = sqlx::query(
         "SELECT id, content, received_at FROM inbox WHERE conversation_id = $1 AND turn_id IS NULL \
@@ -238,7 +260,11 @@ async fn history(connection: &mut Connection, conversation: &str) -> Result<Hist
     .bind(HISTORY)
     .fetch_all(connection)
     .await?;
-    let entries = rows.iter().rev().map(entry).collect::<Result<Vec<_>, _>>()?;
+    let entries = rows
+        .iter()
+        .rev()
+        .map(entry)
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(History { entries })
 }
 
@@ -251,7 +277,11 @@ fn entry(row: &Row) -> Result<HistoryEntry, StoreError> {
     let products = if speaker == Speaker::Customer {
         Vec::new()
     } else {
-        json::<Answer>(row, "body")?.products.into_iter().map(|card| card.id).collect()
+        json::<Answer>(row, "body")?
+            .products
+            .into_iter()
+            .map(|card| card.id)
+            .collect()
     };
     Ok(HistoryEntry {
         speaker,
@@ -310,7 +340,9 @@ async fn update_conversation(
     now: i64,
 ) -> Result<(), StoreError> {
     let (reason, summary) = match outcome {
-        Outcome::HandedOff { reason, summary, .. } => (Some(reason.name()), Some(summary.as_str())),
+        Outcome::HandedOff {
+            reason, summary, ..
+        } => (Some(reason.name()), Some(summary.as_str())),
         Outcome::Answered { .. } | Outcome::Silent { .. } => (None, None),
     };
     let updated = sqlx::query(
@@ -332,7 +364,11 @@ async fn update_conversation(
     .execute(connection)
     .await?
     .rows_affected();
-    if updated == 0 { Err(StoreError::Stale) } else { Ok(()) }
+    if updated == 0 {
+        Err(StoreError::Stale)
+    } else {
+        Ok(())
+    }
 }
 
 async fn record(

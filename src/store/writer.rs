@@ -20,7 +20,10 @@ pub struct Writer {
 }
 
 trait Job: Send {
-    fn run<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, Result<(), StoreError>>;
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c mut Connection,
+    ) -> BoxFuture<'c, Result<(), StoreError>>;
     /// Answers whoever waits, once it is known whether the transaction was committed.
     fn answer(self: Box<Self>, failure: Option<StoreError>);
 }
@@ -36,7 +39,10 @@ where
     T: Send,
     F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
 {
-    fn run<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, Result<(), StoreError>> {
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c mut Connection,
+    ) -> BoxFuture<'c, Result<(), StoreError>> {
         Box::pin(async move {
             if let Some(work) = self.work.take() {
                 self.result = Some(work(connection).await?);
@@ -80,7 +86,9 @@ impl Store {
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>
+            + Send
+            + 'static,
     {
         let (waiting, done) = oneshot::channel();
         let job = Pending {
@@ -89,7 +97,11 @@ impl Store {
             waiting,
         };
         let stopped = || StoreError::Failed("the store is closed".to_owned());
-        self.writer.jobs.send(Box::new(job)).await.map_err(|_| stopped())?;
+        self.writer
+            .jobs
+            .send(Box::new(job))
+            .await
+            .map_err(|_| stopped())?;
         done.await.map_err(|_| stopped())?
     }
 }
@@ -117,12 +129,18 @@ async fn commit(
 ) -> Result<(), StoreError> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     for (job, failure) in batch.iter_mut().zip(failures.iter_mut()) {
-        sqlx::query("SAVEPOINT job").execute(&mut *transaction).await?;
+        sqlx::query("SAVEPOINT job")
+            .execute(&mut *transaction)
+            .await?;
         if let Err(error) = job.run(&mut transaction).await {
             *failure = Some(error);
-            sqlx::query("ROLLBACK TO SAVEPOINT job").execute(&mut *transaction).await?;
+            sqlx::query("ROLLBACK TO SAVEPOINT job")
+                .execute(&mut *transaction)
+                .await?;
         }
-        sqlx::query("RELEASE SAVEPOINT job").execute(&mut *transaction).await?;
+        sqlx::query("RELEASE SAVEPOINT job")
+            .execute(&mut *transaction)
+            .await?;
     }
     transaction.commit().await?;
     Ok(())

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Annotations, CallContext, Caller, IN_CONVERSATION, Tool, ToolError, Workbench, nobody};
+use super::{
+    Annotations, CallContext, Caller, IN_CONVERSATION, Tool, ToolError, Workbench, nobody,
+};
 use crate::clock;
 use crate::domain::{ContactId, Language, Order, OrderNumber, OrderStatus};
 use crate::knowledge::Knowledge;
@@ -85,16 +87,24 @@ impl Tool for GetOrderStatus {
         }
         let found = self.0.store.order(number).await?;
         if let Some((order, placed_in)) = &found {
-            let by_phone = context.phone.as_deref().is_some_and(|phone| phone == order.phone);
+            let by_phone = context
+                .phone
+                .as_deref()
+                .is_some_and(|phone| phone == order.phone);
             let here = placed_in.is_some() && *placed_in == context.conversation;
             if by_phone || here || proves(order, args.email.as_deref(), &context.written) {
                 return Ok(self.shown(vec![order], context.language));
             }
         }
         if args.email.is_none() {
-            return Ok(unproved("Ask the customer for the e-mail address of the order."));
+            return Ok(unproved(
+                "Ask the customer for the e-mail address of the order.",
+            ));
         }
-        self.0.store.note_failed_proof(contact, clock::now()).await?;
+        self.0
+            .store
+            .note_failed_proof(contact, clock::now())
+            .await?;
         if self.failed(contact).await? >= FAILED_PROOFS {
             return Ok(locked());
         }
@@ -106,7 +116,11 @@ impl Tool for GetOrderStatus {
 
 impl GetOrderStatus {
     async fn failed(&self, contact: &ContactId) -> Result<i64, ToolError> {
-        Ok(self.0.store.failed_proofs(contact, clock::now() - HOUR).await?)
+        Ok(self
+            .0
+            .store
+            .failed_proofs(contact, clock::now() - HOUR)
+            .await?)
     }
 
     async fn latest(&self, context: &CallContext) -> Result<OrderAnswer, ToolError> {
@@ -125,8 +139,12 @@ impl GetOrderStatus {
         OrderAnswer {
             verified: true,
             locked: false,
-            orders: orders.into_iter().map(|order| view(order, &knowledge, language)).collect(),
-            advice: "Tell the status, the carrier with the tracking code, and the expected date.".to_owned(),
+            orders: orders
+                .into_iter()
+                .map(|order| view(order, &knowledge, language))
+                .collect(),
+            advice: "Tell the status, the carrier with the tracking code, and the expected date."
+                .to_owned(),
         }
     }
 }
@@ -138,7 +156,9 @@ fn proves(order: &Order, email: Option<&str>, written: &[String]) -> bool {
     };
     let same = email.eq_ignore_ascii_case(&order.email);
     let lower = email.to_lowercase();
-    same && written.iter().any(|text| text.to_lowercase().contains(&lower))
+    same && written
+        .iter()
+        .any(|text| text.to_lowercase().contains(&lower))
 }
 
 fn unproved(advice: &str) -> OrderAnswer {

@@ -40,7 +40,8 @@ impl Tool for GetProduct {
         let knowledge = self.0.knowledge.load();
         let product = knowledge.product(&args.id).ok_or_else(|| {
             ToolError::Invalid(
-                "`id`: the catalog has no such product. Find the id with search_catalog.".to_owned(),
+                "`id`: the catalog has no such product. Find the id with search_catalog."
+                    .to_owned(),
             )
         })?;
         Ok(ProductAnswer {

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Annotations, CallContext, Caller, IN_CONVERSATION, Tool, ToolError, Workbench, nobody};
+use super::{
+    Annotations, CallContext, Caller, IN_CONVERSATION, Tool, ToolError, Workbench, nobody,
+};
 use crate::clock;
 use crate::domain::{OrderNumber, TicketId};
 use crate::store::{NewTicket, Priority};
@@ -64,7 +66,11 @@ impl Tool for OpenTicket {
             summary,
             priority: priority(context.polarity),
         };
-        let opened = self.0.store.open_ticket(ticket, context.epoch, clock::now()).await?;
+        let opened = self
+            .0
+            .store
+            .open_ticket(ticket, context.epoch, clock::now())
+            .await?;
         Ok(TicketAnswer {
             ticket: opened.id,
             created: opened.created,

@@ -5,9 +5,13 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Annotations, CallContext, Caller, IN_CONVERSATION, Tool, ToolError, Workbench, nobody};
+use super::{
+    Annotations, CallContext, Caller, IN_CONVERSATION, Tool, ToolError, Workbench, nobody,
+};
 use crate::clock;
-use crate::domain::{ConversationId, Money, OrderItem, OrderNumber, OrderStatus, PaymentId, ProductId};
+use crate::domain::{
+    ConversationId, Money, OrderItem, OrderNumber, OrderStatus, PaymentId, ProductId,
+};
 use crate::knowledge::Knowledge;
 use crate::store::{NewPaymentLink, PaymentLine, PaymentLink};
 
@@ -104,17 +108,23 @@ impl MakePaymentLink {
     ) -> Result<Vec<OrderItem>, ToolError> {
         let unproved = || {
             ToolError::NotAllowed(
-                "This order cannot be paid here. Use get_order_status first, or offer a person.".to_owned(),
+                "This order cannot be paid here. Use get_order_status first, or offer a person."
+                    .to_owned(),
             )
         };
         let (order, placed_in) = self.0.store.order(number).await?.ok_or_else(unproved)?;
-        let theirs = context.phone.as_deref().is_some_and(|phone| phone == order.phone)
+        let theirs = context
+            .phone
+            .as_deref()
+            .is_some_and(|phone| phone == order.phone)
             || placed_in.as_ref() == Some(conversation);
         if !theirs {
             return Err(unproved());
         }
         if order.status != OrderStatus::AwaitingPayment {
-            return Err(ToolError::Invalid(format!("Order {number} does not wait for a payment.")));
+            return Err(ToolError::Invalid(format!(
+                "Order {number} does not wait for a payment."
+            )));
         }
         Ok(order.items)
     }
@@ -123,7 +133,10 @@ impl MakePaymentLink {
 fn merged(items: Vec<Item>) -> Vec<OrderItem> {
     let mut merged: Vec<OrderItem> = Vec::with_capacity(items.len());
     for item in items {
-        match merged.iter_mut().find(|known| known.product_id == item.product_id) {
+        match merged
+            .iter_mut()
+            .find(|known| known.product_id == item.product_id)
+        {
             Some(known) => known.quantity = known.quantity.saturating_add(item.quantity),
             None => merged.push(OrderItem {
                 product_id: item.product_id,
@@ -157,7 +170,10 @@ fn priced(
         let too_large = || ToolError::Invalid("`items`: the total is too large.".to_owned());
         let sum = product.price.times(item.quantity).ok_or_else(too_large)?;
         total = Some(match total {
-            Some(total) => Money::new(total.minor.checked_add(sum.minor).ok_or_else(too_large)?, total.currency),
+            Some(total) => Money::new(
+                total.minor.checked_add(sum.minor).ok_or_else(too_large)?,
+                total.currency,
+            ),
             None => sum,
         });
         lines.push(PaymentLine {
@@ -168,7 +184,9 @@ fn priced(
         });
     }
     let total = total.ok_or_else(|| {
-        ToolError::Invalid("Give `items` with product ids and quantities, or an `order_number`.".to_owned())
+        ToolError::Invalid(
+            "Give `items` with product ids and quantities, or an `order_number`.".to_owned(),
+        )
     })?;
     lines.sort_by(|one, other| one.product_id.cmp(&other.product_id));
     Ok((lines, total))

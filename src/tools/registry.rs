@@ -149,7 +149,11 @@ pub trait Tool: Send + Sync + 'static {
     type Output: Serialize + JsonSchema;
 
     /// Does it.
-    async fn call(&self, args: Self::Args, context: &CallContext) -> Result<Self::Output, ToolError>;
+    async fn call(
+        &self,
+        args: Self::Args,
+        context: &CallContext,
+    ) -> Result<Self::Output, ToolError>;
 }
 
 /// A tool as everybody sees it.
@@ -172,6 +176,26 @@ pub struct ToolSpec {
     pub callers: Vec<Caller>,
 }
 
+impl ToolSpec {
+    /// What everybody may know of a tool.
+    #[must_use]
+    pub fn of<T: Tool>() -> Self {
+        Self {
+            name: T::NAME,
+            title: T::TITLE,
+            description: T::DESCRIPTION.trim(),
+            input_schema: closed_schema::<T::Args>(),
+            output_schema: closed_schema::<T::Output>(),
+            annotations: T::ANNOTATIONS,
+            callers: T::CALLERS
+                .iter()
+                .copied()
+                .chain([Caller::Operator])
+                .collect(),
+        }
+    }
+}
+
 type Handler = Arc<
     dyn for<'a> Fn(Value, &'a CallContext) -> BoxFuture<'a, Result<Value, ToolError>> + Send + Sync,
 >;
@@ -192,15 +216,7 @@ impl Registry {
     /// Adds a tool at the end of the list.
     #[must_use]
     pub fn with<T: Tool>(mut self, tool: T) -> Self {
-        let spec = ToolSpec {
-            name: T::NAME,
-            title: T::TITLE,
-            description: T::DESCRIPTION.trim(),
-            input_schema: closed_schema::<T::Args>(),
-            output_schema: closed_schema::<T::Output>(),
-            annotations: T::ANNOTATIONS,
-            callers: T::CALLERS.iter().copied().chain([Caller::Operator]).collect(),
-        };
+        let spec = ToolSpec::of::<T>();
         // A schema that schemars derives always compiles; an empty validator would accept anything,
         // so a broken one refuses everything instead.
         let validator = jsonschema::validator_for(&spec.input_schema)
@@ -315,11 +331,15 @@ fn closed_schema<T: JsonSchema>() -> Value {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
     tidy(&mut schema);
     if let Value::Object(root) = &mut schema {
         root.remove("title");
-        root.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new()));
+        root.entry("properties")
+            .or_insert_with(|| Value::Object(serde_json::Map::new()));
     }
     schema
 }
@@ -328,13 +348,19 @@ fn tidy(value: &mut Value) {
     match value {
         Value::Object(map) => {
             if let Some(Value::String(format)) = map.get("format")
-                && (format.starts_with("uint") || format.starts_with("int") || format == "double" || format == "float")
+                && (format.starts_with("uint")
+                    || format.starts_with("int")
+                    || format == "double"
+                    || format == "float")
             {
                 map.remove("format");
             }
             drop_null(map);
-            if map.get("type").is_some_and(|kind| kind == "object") && map.contains_key("properties") {
-                map.entry("additionalProperties").or_insert(Value::Bool(false));
+            if map.get("type").is_some_and(|kind| kind == "object")
+                && map.contains_key("properties")
+            {
+                map.entry("additionalProperties")
+                    .or_insert(Value::Bool(false));
             }
             map.values_mut().for_each(tidy);
         }
@@ -346,7 +372,11 @@ fn tidy(value: &mut Value) {
 /// `["string", "null"]` becomes `"string"`: an absent field says the same, and strict clients take it.
 fn drop_null(map: &mut serde_json::Map<String, Value>) {
     if let Some(Value::Array(kinds)) = map.get("type") {
-        let kinds: Vec<Value> = kinds.iter().filter(|kind| *kind != "null").cloned().collect();
+        let kinds: Vec<Value> = kinds
+            .iter()
+            .filter(|kind| *kind != "null")
+            .cloned()
+            .collect();
         if let [kind] = kinds.as_slice() {
             map.insert("type".to_owned(), kind.clone());
         }

@@ -72,7 +72,12 @@ impl Tool for SearchCatalog {
     async fn call(&self, args: Args, context: &CallContext) -> Result<CatalogAnswer, ToolError> {
         let knowledge = self.0.knowledge.load_full();
         let wish = Wish::of(&args, &knowledge, context)?;
-        let found = match args.query.as_deref().map(str::trim).filter(|query| !query.is_empty()) {
+        let found = match args
+            .query
+            .as_deref()
+            .map(str::trim)
+            .filter(|query| !query.is_empty())
+        {
             Some(query) => self.search(query, &wish, &knowledge, context).await?,
             None => browse(&wish, &knowledge),
         };
@@ -109,16 +114,25 @@ impl SearchCatalog {
                 in_stock: wish.in_stock,
             },
         };
-        let found = self.0.retriever.search(&query).await.map_err(|error| ToolError::Unavailable {
-            detail: error.to_string(),
-        })?;
+        let found =
+            self.0
+                .retriever
+                .search(&query)
+                .await
+                .map_err(|error| ToolError::Unavailable {
+                    detail: error.to_string(),
+                })?;
         // A wish that names a category or a feature is about the catalog; other words must be close to a product.
         let relevant = found.relevant || !wish.categories.is_empty() || !wish.features.is_empty();
         if !relevant {
             return Ok(Vec::new());
         }
         let known = |id: &str| knowledge.product(&ProductId::from(id));
-        Ok(found.passages.iter().filter_map(|passage| known(&passage.document)).collect())
+        Ok(found
+            .passages
+            .iter()
+            .filter_map(|passage| known(&passage.document))
+            .collect())
     }
 }
 
@@ -144,9 +158,15 @@ impl Wish {
         if let (Some(min), Some(max)) = (given.min, given.max)
             && min > max
         {
-            return Err(ToolError::Invalid("`min_price` is above `max_price`; swap them.".to_owned()));
+            return Err(ToolError::Invalid(
+                "`min_price` is above `max_price`; swap them.".to_owned(),
+            ));
         }
-        let price = if given.min.is_some() || given.max.is_some() { Some(given) } else { said.price };
+        let price = if given.min.is_some() || given.max.is_some() {
+            Some(given)
+        } else {
+            said.price
+        };
         Ok(Self {
             categories: categories(args, knowledge, said.categories)?,
             price,
@@ -171,18 +191,29 @@ impl Wish {
             .iter()
             .filter(|(key, value)| product.attribute(key).contains(value))
             .count();
-        let colors = self.colors.iter().filter(|color| product.attribute("colors").contains(color)).count();
+        let colors = self
+            .colors
+            .iter()
+            .filter(|color| product.attribute("colors").contains(color))
+            .count();
         features + colors
     }
 }
 
 fn minor(amount: f64) -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "the schema bounds the amount")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the schema bounds the amount"
+    )]
     let minor = (amount * 100.0).round() as i64;
     minor
 }
 
-fn categories(args: &Args, knowledge: &Knowledge, said: Vec<String>) -> Result<Vec<String>, ToolError> {
+fn categories(
+    args: &Args,
+    knowledge: &Knowledge,
+    said: Vec<String>,
+) -> Result<Vec<String>, ToolError> {
     let known = knowledge.categories();
     match &args.category {
         Some(category) if known.contains(category) => Ok(vec![category.clone()]),
@@ -190,13 +221,19 @@ fn categories(args: &Args, knowledge: &Knowledge, said: Vec<String>) -> Result<V
             "`category`: there is no `{category}`; use one of {} or leave it out.",
             known.join(", ")
         ))),
-        None => Ok(said.into_iter().filter(|category| known.contains(category)).collect()),
+        None => Ok(said
+            .into_iter()
+            .filter(|category| known.contains(category))
+            .collect()),
     }
 }
 
 fn browse<'k>(wish: &Wish, knowledge: &'k Knowledge) -> Vec<&'k Product> {
-    let mut products: Vec<&Product> =
-        knowledge.products.iter().filter(|product| wish.allows(product)).collect();
+    let mut products: Vec<&Product> = knowledge
+        .products
+        .iter()
+        .filter(|product| wish.allows(product))
+        .collect();
     products.sort_by_key(|product| product.price.minor);
     products
 }
@@ -205,7 +242,10 @@ fn browse<'k>(wish: &Wish, knowledge: &'k Knowledge) -> Vec<&'k Product> {
 /// When some have all the features, the others are left out.
 fn preferred<'k>(mut products: Vec<&'k Product>, wish: &Wish) -> Vec<&'k Product> {
     let wished = wish.features.len() + wish.colors.len();
-    if products.iter().any(|product| wish.features_of(product) == wished) {
+    if products
+        .iter()
+        .any(|product| wish.features_of(product) == wished)
+    {
         products.retain(|product| wish.features_of(product) == wished);
     }
     products.sort_by_key(|product| (product.stock == 0, wished - wish.features_of(product)));

@@ -84,9 +84,14 @@ impl Tool for SearchPolicies {
                 ..Filter::default()
             },
         };
-        let found = self.0.retriever.search(&query).await.map_err(|error| ToolError::Unavailable {
-            detail: error.to_string(),
-        })?;
+        let found =
+            self.0
+                .retriever
+                .search(&query)
+                .await
+                .map_err(|error| ToolError::Unavailable {
+                    detail: error.to_string(),
+                })?;
         let passages = if found.relevant {
             found.passages.iter().map(PassageView::from).collect()
         } else {

@@ -56,7 +56,11 @@ impl Embedder for BuiltinEmbedder {
             .collect();
         let mut vectors = Vec::with_capacity(texts.len());
         for share in shares {
-            vectors.extend(share.await.map_err(|error| EmbedError::Unusable(error.to_string()))?);
+            vectors.extend(
+                share
+                    .await
+                    .map_err(|error| EmbedError::Unusable(error.to_string()))?,
+            );
         }
         Ok(vectors)
     }

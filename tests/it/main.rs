@@ -1,0 +1,28 @@
+//! The integration tests: one binary, real servers, real files.
+
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod counter;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod encoder;
+#[cfg(test)]
+mod knowledge;
+#[cfg(test)]
+mod mcp;
+#[cfg(test)]
+mod openai;
+#[cfg(test)]
+mod payments;
+#[cfg(test)]
+mod qdrant;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod understand;
+#[cfg(test)]
+mod web;
+#[cfg(test)]
+mod whatsapp;

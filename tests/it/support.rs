@@ -1,6 +1,8 @@
-//! What the integration tests share: stand-ins for the services outside, as real HTTP servers.
+//! What the integration tests share: stand-ins for the services outside, as real servers.
 
 pub mod data;
 pub mod graph;
 pub mod listener;
+pub mod model;
+pub mod qdrant_server;
 pub mod stripe;

@@ -1,0 +1,23 @@
+# Two commands: `make run` starts the demo shop, `make test` runs everything that CI checks.
+.PHONY: run test models python chromium fmt lint doc unit deny
+
+run: models
+	cargo run --release --locked -- serve
+
+test: models python chromium
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+	cargo test --locked
+
+models:
+	python3 scripts/setup_models.py
+
+python:
+	python3 scripts/setup_python.py
+
+chromium:
+	sh scripts/setup_chromium.sh
+
+fmt:
+	cargo fmt

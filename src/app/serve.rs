@@ -1,0 +1,201 @@
+//! The server: doors open first, then the agent is prepared, then messages are worked on.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::Zoned;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::control::Socket;
+use super::doors::{Doorkeeper, router};
+use super::open::{App, AppError};
+use super::prepare::Prepared;
+use crate::agent::Desk;
+use crate::clock;
+use crate::config::DeskHours;
+use crate::outbox::Sender;
+use crate::telemetry;
+use crate::whatsapp::GraphMessenger;
+use crate::worker::{DeskClock, Worker};
+
+/// Senders that run at once.
+const SENDERS: usize = 4;
+
+/// What a person needs to know of a server that has started.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// Where the shop is.
+    pub url: String,
+    /// The desk's password, when it was made up for this start.
+    pub made_password: Option<String>,
+}
+
+/// Serves until told to stop, then finishes what is at hand. `started` is called once, when messages
+/// can be stored.
+///
+/// # Errors
+/// [`AppError`], with what to do about it.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    stop: CancellationToken,
+    started: impl FnOnce(&Addresses),
+) -> Result<(), AppError> {
+    app.store.recover_outbox(clock::now()).await?;
+    if app.config.retrieval.url.is_none() {
+        // The embedded index has one owner, so whoever held a lease before is gone.
+        app.store.recover_leases().await?;
+    }
+    let made_password = app.config.desk.password.is_none().then(made_password);
+    let password = match (&app.config.desk.password, &made_password) {
+        (Some(password), _) => password.clone(),
+        (None, made) => SecretString::from(made.clone().unwrap_or_default()),
+    };
+    let metrics = telemetry::metrics().map_err(|error| AppError::Machine(error.to_string()))?;
+    let keeper = Doorkeeper {
+        password,
+        shutdown: stop.clone(),
+        metrics,
+        ready: CancellationToken::new(),
+    };
+    let routes = router(&app, &keeper).await?;
+    let socket = Socket::open(&app.data)?;
+    let tasks = TaskTracker::new();
+    tasks.spawn(work(
+        Arc::clone(&app),
+        socket,
+        stop.clone(),
+        keeper.ready.clone(),
+        tasks.clone(),
+    ));
+    started(&Addresses {
+        url: app.public_url.to_string(),
+        made_password,
+    });
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service)
+        .with_graceful_shutdown(stop.clone().cancelled_owned())
+        .await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    app.store.close().await;
+    served.map_err(|error| AppError::Machine(format!("the server failed: {error}")))
+}
+
+/// Prepares the agent, starts the workers, then brings the index up to date beside them.
+async fn work(
+    app: Arc<App>,
+    socket: Socket,
+    stop: CancellationToken,
+    ready: CancellationToken,
+    tasks: TaskTracker,
+) {
+    let prepared = match app.prepare().await {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            tracing::error!(%error, "the agent cannot be prepared; the server stops");
+            stop.cancel();
+            return;
+        }
+    };
+    if let Err(error) = app.start_workers(&prepared, &stop, &tasks) {
+        tracing::error!(%error, "the workers cannot be started; the server stops");
+        stop.cancel();
+        return;
+    }
+    ready.cancel();
+    tasks.spawn(socket.run(Arc::clone(&app), prepared.clone(), stop.clone()));
+    let indexed = tokio::select! {
+        indexed = app.reindex(Some(&prepared), |_, _| {}) => indexed,
+        () = stop.cancelled() => return,
+    };
+    match indexed {
+        Ok(report) => tracing::info!(
+            chunks = report.chunks,
+            embedded = report.embedded,
+            "the index is up to date"
+        ),
+        Err(error) => {
+            tracing::error!(%error, "the index is not up to date; what was live stays live")
+        }
+    }
+}
+
+impl App {
+    /// Starts the workers, and the senders when a channel can send.
+    ///
+    /// # Errors
+    /// When the channel's client cannot be made.
+    pub fn start_workers(
+        self: &Arc<Self>,
+        prepared: &Prepared,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Result<(), AppError> {
+        let worker = Worker {
+            store: self.store.clone(),
+            agent: Arc::clone(&prepared.agent),
+            events: self.events.clone(),
+            inbox: Arc::clone(&self.inbox),
+            outbox: Arc::clone(&self.outbox),
+            desk: desk_clock(self)?,
+        };
+        for number in 0..self.config.agent.workers.max(1) {
+            let owner = format!("{}-{number}", std::process::id());
+            tasks.spawn(worker.clone().run(owner, stop.clone()));
+        }
+        let whatsapp = &self.config.whatsapp;
+        let tokens = whatsapp.access_token.is_some()
+            || whatsapp
+                .numbers
+                .iter()
+                .any(|number| number.access_token.is_some());
+        if tokens && !whatsapp.app_secret.is_empty() {
+            let messenger = GraphMessenger::new(whatsapp)
+                .map_err(|error| AppError::Configuration(error.to_string()))?;
+            let sender = Sender {
+                store: self.store.clone(),
+                messenger: Arc::new(messenger),
+                outbox: Arc::clone(&self.outbox),
+            };
+            for _ in 0..SENDERS {
+                tasks.spawn(sender.clone().run(stop.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn desk_clock(app: &App) -> Result<DeskClock, AppError> {
+    let hours = DeskHours::parse(&app.config.desk.hours).map_err(AppError::Configuration)?;
+    let timezone = app.config.shop.timezone.clone();
+    Ok(Arc::new(move || {
+        let now = Zoned::now()
+            .in_tz(&timezone)
+            .unwrap_or_else(|_| Zoned::now());
+        if hours.is_open(&now) {
+            return Desk::Open;
+        }
+        hours
+            .next_opening(&now)
+            .map_or(Desk::Open, |opening| Desk::Opens {
+                weekday: opening.weekday().to_monday_one_offset(),
+                hour: opening.hour(),
+                minute: opening.minute(),
+            })
+    }))
+}
+
+/// Four groups that can be read aloud.
+fn made_password() -> String {
+    let bytes: [u8; 8] = rand::random();
+    bytes
+        .chunks(2)
+        .map(hex::encode)
+        .collect::<Vec<_>>()
+        .join("-")
+}

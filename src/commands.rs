@@ -1,0 +1,192 @@
+//! The command line: a contract that others script against.
+//!
+//! Machine output goes to standard output, everything else to standard error. Exit codes: 0 done, 1 a
+//! check or gate failed, 2 wrong call or configuration, 3 a provider or the machine failed.
+
+mod backup;
+mod chat;
+mod check;
+mod fit;
+mod index;
+mod mcp;
+mod output;
+mod search;
+mod serve;
+mod session;
+mod tools;
+mod understand;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::{AppError, RemoteError};
+use crate::config::{self, Config, Flag};
+use crate::failpoint;
+
+/// The AI agent at a business's counter.
+#[derive(Debug, Parser)]
+#[command(name = "sportello", version, about)]
+struct Cli {
+    /// The configuration file; without one, the demo shop
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder for all state: database, index, media
+    #[arg(long, global = true, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve all doors
+    Serve(serve::Args),
+    /// Check the configuration and the knowledge, and report every fault
+    Check(check::Args),
+    /// Bring the index up to date with the knowledge
+    Index(index::Args),
+    /// Search the knowledge
+    Search(search::Args),
+    /// Label lines with language, intent and sentiment
+    Understand(understand::Args),
+    /// Talk to the agent in the terminal
+    Chat(chat::Args),
+    /// List the tools, or call one
+    #[command(subcommand)]
+    Tools(tools::Tools),
+    /// Speak MCP on standard input and output
+    Mcp,
+    /// Fit the weights that are part of the program
+    #[command(subcommand)]
+    Fit(fit::Fit),
+    /// Copy the database while it is in use
+    Backup(backup::Args),
+}
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The call or the configuration is wrong.
+    #[error("{0}")]
+    Wrong(String),
+    /// A check or a gate failed; what it found is said already.
+    #[error("{0}")]
+    Check(String),
+    /// A provider or the machine failed.
+    #[error("{0}")]
+    Machine(String),
+    /// A part of the program failed.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// A running server failed.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Machine(error.to_string())
+    }
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Check(_) => 1,
+            Self::Wrong(_) => 2,
+            Self::Machine(_) => 3,
+            Self::App(error) => error.exit_code(),
+            Self::Remote(RemoteError::Failed(_, code)) => *code,
+            Self::Remote(RemoteError::Broken(_) | RemoteError::Odd(_)) => 3,
+        }
+    }
+}
+
+/// What every command knows.
+pub struct Shared {
+    /// The configuration, checked.
+    pub config: Config,
+    /// The data folder.
+    pub data: PathBuf,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    if let Some(count) = config::failpoint().and_then(|text| text.parse().ok()) {
+        failpoint::arm(count);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::note(&format!("the runtime cannot be started: {error}"));
+            return ExitCode::from(3);
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let text = failure.to_string();
+            if !text.is_empty() {
+                output::note(&format!("sportello: {text}"));
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let listen = if let Command::Serve(args) = &cli.command {
+        args.listen.clone()
+    } else {
+        None
+    };
+    let flags: Vec<Flag<'_>> = listen
+        .as_deref()
+        .map(|value| Flag {
+            name: "--listen",
+            key: "server.listen",
+            value,
+        })
+        .into_iter()
+        .collect();
+    let config =
+        config::load(cli.config.as_deref(), config::environment(), &flags).map_err(|faults| {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            Failure::Wrong(format!(
+                "the configuration has faults:\n{}",
+                lines.join("\n")
+            ))
+        })?;
+    for warning in config::warnings(&config) {
+        output::note(&format!("sportello: {warning}"));
+    }
+    let shared = Shared {
+        config,
+        data: cli.data,
+    };
+    match cli.command {
+        Command::Serve(args) => serve::run(shared, args).await,
+        Command::Check(args) => check::run(&shared, &args),
+        Command::Index(args) => index::run(shared, &args).await,
+        Command::Search(args) => search::run(shared, args).await,
+        Command::Understand(args) => understand::run(shared, args).await,
+        Command::Chat(args) => chat::run(shared, args).await,
+        Command::Tools(tools) => tools::run(shared, tools).await,
+        Command::Mcp => mcp::run(shared).await,
+        Command::Fit(fit) => fit::run(fit).await,
+        Command::Backup(args) => backup::run(&shared, &args).await,
+    }
+}

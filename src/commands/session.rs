@@ -1,0 +1,108 @@
+//! The shop behind a command: the running server on the same data folder, else the folder itself.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::output::{note, progress};
+use super::{Failure, Shared};
+use crate::app::{App, Command, Prepared, Remote, perform};
+
+/// The shop behind a command.
+pub enum Session {
+    /// A running server.
+    Remote(Box<Remote>),
+    /// This process.
+    Local(Box<Local>),
+}
+
+/// The folder, opened by this process.
+pub struct Local {
+    /// The parts.
+    pub app: Arc<App>,
+    /// The agent.
+    pub prepared: Prepared,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Session {
+    /// Finds the server, or opens the folder. The index is built when there is none yet.
+    pub async fn open(shared: Shared) -> Result<Self, Failure> {
+        if let Some(remote) = Remote::find(&shared.data).await {
+            return Ok(Self::Remote(Box::new(remote)));
+        }
+        Ok(Self::Local(Box::new(Local::open(shared).await?)))
+    }
+
+    /// Asks for something.
+    pub async fn ask(&mut self, command: Command) -> Result<Value, Failure> {
+        match self {
+            Self::Remote(remote) => Ok(remote.ask(&command, progress("index")).await?),
+            Self::Local(local) => {
+                Ok(perform(&local.app, &local.prepared, command, progress("index")).await?)
+            }
+        }
+    }
+
+    /// Finishes what is at hand.
+    pub async fn close(self) {
+        if let Self::Local(local) = self {
+            local.close().await;
+        }
+    }
+}
+
+impl Local {
+    /// Opens the folder in this process.
+    pub async fn open(shared: Shared) -> Result<Self, Failure> {
+        let public_url = public_url(&shared);
+        let app = Arc::new(App::open(shared.config, &shared.data, &public_url).await?);
+        let prepared = app.prepare().await?;
+        if app
+            .builder
+            .index
+            .live()
+            .await
+            .map_err(crate::app::AppError::from)?
+            .is_none()
+        {
+            note("sportello: building the index for the first time");
+            app.reindex(Some(&prepared), progress("index")).await?;
+        }
+        Ok(Self {
+            app,
+            prepared,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// Starts the workers, for commands that talk.
+    pub fn work(&self) -> Result<(), Failure> {
+        Ok(self
+            .app
+            .start_workers(&self.prepared, &self.stop, &self.tasks)?)
+    }
+
+    /// Finishes what is at hand.
+    pub async fn close(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.app.store.close().await;
+    }
+}
+
+/// How the outside reaches a server with this configuration.
+pub fn public_url(shared: &Shared) -> String {
+    let listen = &shared.config.server.listen;
+    shared
+        .config
+        .server
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{listen}"))
+}
