@@ -223,6 +223,17 @@ async fn hold(
              hand_off_reason = NULL, summary = NULL, misunderstood = 0, disclosed = 0 WHERE id = $2"
         }
     };
+    if holder == Holder::Human {
+        // What the agent still had to say is no longer its to say.
+        sqlx::query(
+            "UPDATE outbox SET state = 'failed', fault = 'a person took over', updated_at = $1 \
+             WHERE conversation_id = $2 AND by_human = 0 AND state = 'queued'",
+        )
+        .bind(now)
+        .bind(id.as_str())
+        .execute(&mut *connection)
+        .await?;
+    }
     sqlx::query(statement)
         .bind(now)
         .bind(id.as_str())

@@ -121,8 +121,7 @@ impl Store {
     }
 
     /// Takes the next row to send and marks it `sending`. A conversation's rows go in order, one at a
-    /// time; a row of the agent in a conversation that a person holds now is dropped, unless it is the
-    /// message that announced the person.
+    /// time.
     ///
     /// # Errors
     /// What the database says.

@@ -294,6 +294,7 @@ impl Counter {
     pub async fn payment(&self, conversation: &ConversationId, expires_at: i64) -> PaymentLink {
         let price = Money::new(14_900, Currency::EUR);
         let link = NewPaymentLink {
+            order: None,
             conversation: conversation.clone(),
             lines: vec![PaymentLine {
                 product_id: "aria".into(),
@@ -306,7 +307,7 @@ impl Counter {
             provider: "demo",
             expires_at,
         };
-        self.store.payment_link(link, clock::now()).await.unwrap()
+        self.store.payment_link(link, None, clock::now()).await.unwrap()
     }
 }
 

@@ -40,7 +40,7 @@ fn request(after: Vec<ModelMessage>) -> ModelRequest {
         max_output_tokens: 300,
         facts: TurnFacts {
             text: "Do you have a moka?".to_owned(),
-            triages: vec![],
+            requests: vec![],
             passages: vec![],
             history: History::default(),
             language: Language::EN,
