@@ -4,7 +4,7 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 use tracing_subscriber::EnvFilter;
 
 /// rmcp's lines below `error` carry arguments; sqlx's carry statements.
-const QUIET: &str = "rmcp=error,sqlx=error,hyper=warn,h2=warn,tower=warn";
+const QUIET: &str = "rmcp=error,sqlx=error,qdrant_edge=error,hyper=warn,h2=warn,tower=warn";
 
 /// Logs to standard error: JSON for a server, plain for a person. `level` is for our own lines.
 pub fn logs(level: &str, json: bool) {

@@ -145,6 +145,16 @@ impl History {
             .map_or(&[], |entry| entry.products.as_slice())
     }
 
+    /// The last products that were shown as a list: what "the second one" counts in.
+    #[must_use]
+    pub fn last_list(&self) -> &[ProductId] {
+        self.entries
+            .iter()
+            .rev()
+            .find(|entry| entry.products.len() > 1)
+            .map_or_else(|| self.last_products(), |entry| entry.products.as_slice())
+    }
+
     /// What the agent's last message waits for.
     #[must_use]
     pub fn awaiting(&self) -> Option<&str> {

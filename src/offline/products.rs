@@ -88,11 +88,12 @@ pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
 /// Which products a message means: named, counted, or the ones shown last.
 pub fn referred(errand: &mut Errand<'_>) -> Reference {
     let shown = errand.facts.history.last_products();
+    let list = errand.facts.history.last_list();
     let wanted = &errand.asked.triage.entities;
     let counted: Vec<ProductId> = wanted
         .ordinals
         .iter()
-        .filter_map(|ordinal| counted(shown, *ordinal))
+        .filter_map(|ordinal| counted(list, *ordinal))
         .cloned()
         .collect();
     if !counted.is_empty() {

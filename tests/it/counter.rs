@@ -307,7 +307,10 @@ impl Counter {
             provider: "demo",
             expires_at,
         };
-        self.store.payment_link(link, None, clock::now()).await.unwrap()
+        self.store
+            .payment_link(link, None, clock::now())
+            .await
+            .unwrap()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The integration tests: one binary, real servers, real files.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod counter;
@@ -18,6 +20,8 @@ mod openai;
 mod payments;
 #[cfg(test)]
 mod qdrant;
+#[cfg(test)]
+mod serving;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -4,5 +4,6 @@ pub mod data;
 pub mod graph;
 pub mod listener;
 pub mod model;
+pub mod program;
 pub mod qdrant_server;
 pub mod stripe;

@@ -1,0 +1,76 @@
+"""A customer and a colleague in a real browser.
+
+Usage: shop.py URL DESK_PASSWORD CHROMIUM [FOLDER for screenshots]. Exits with an assertion where a step fails.
+"""
+
+import re
+import sys
+
+from playwright.sync_api import expect, sync_playwright
+
+url, password, chromium = sys.argv[1:4]
+folder = sys.argv[4] if len(sys.argv) > 4 else None
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--enable-features=WebMCP",
+]
+
+
+def say(page, text):
+    before = page.locator("#log li.agent").count()
+    page.fill("#message", text)
+    page.press("#message", "Enter")
+    expect(page.locator("#log li.agent").nth(before)).to_be_visible(timeout=20_000)
+    return page.locator("#log li.agent").last
+
+
+def shot(page, name):
+    if folder:
+        page.screenshot(path=f"{folder}/{name}.png")
+
+
+with sync_playwright() as driver:
+    browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+    phone = browser.new_context(locale="it-IT", viewport={"width": 390, "height": 844})
+    page = phone.new_page()
+    page.goto(url + "/")
+    answer = say(page, "Ciao, cerco una macchina da caffè sotto i 300 euro disponibile")
+    expect(answer).to_contain_text("€")
+    assert answer.locator("img").count() >= 1, "products are shown as cards"
+    prices = [int(p.replace(".", "")) for p in re.findall(r"(\d[\d.]*),\d\d", answer.inner_text())]
+    assert prices and max(prices) <= 300, prices
+    answer = say(page, "prendo la prima, mi mandi il link di pagamento?")
+    link = answer.locator("a[href*='/pay/']").first
+    expect(link).to_be_visible()
+    shot(page, "chat")
+    pay = phone.new_page()
+    pay.goto(link.get_attribute("href"))
+    pay.click("#pay")
+    order = pay.locator("#order").inner_text()
+    assert order.isdigit(), order
+    expect(page.locator("#log")).to_contain_text(order, timeout=10_000)
+    answer = say(page, f"dov'è il mio ordine {order}?")
+    expect(answer).to_contain_text(order)
+    say(page, "È la TERZA volta che scrivo!!! vergogna, voglio parlare con una persona")
+
+    tools = page.evaluate(
+        "async () => document.modelContext ? (await document.modelContext.getTools()).map(t => t.name) : null"
+    )
+    if tools is not None:
+        assert sorted(tools) == ["get_product", "search_catalog", "search_policies"], tools
+
+    office = browser.new_context(viewport={"width": 1280, "height": 800})
+    desk = office.new_page()
+    desk.goto(url + "/desk")
+    desk.fill("#password", password)
+    desk.click("button[type=submit]")
+    first = desk.locator("#waiting li").first
+    expect(first).to_be_visible(timeout=10_000)
+    first.locator("button, a").first.click()
+    expect(desk.locator("#detail")).to_contain_text("vergogna")
+    shot(desk, "desk")
+    desk.locator("#detail textarea").fill("Buongiorno, sono Marta. Ci penso io.")
+    desk.locator("#detail form button[type=submit]").first.click()
+    expect(page.locator("#log")).to_contain_text("sono Marta", timeout=10_000)
+    browser.close()
+print("ok")
