@@ -113,7 +113,7 @@ impl Report {
         let mut lines = vec![
             format!("{} ({:.1} s)", self.suite, seconds(self.milliseconds)),
             format!(
-                "{:<14}{:>7}{:>8}{:>8}{:>11}",
+                "{:<14}{:>7}{:>8}{:>8}{:>14}",
                 "kind", "cases", "passed", "rate", "threshold"
             ),
         ];
@@ -198,7 +198,7 @@ fn row(name: &str, share: Share, threshold: &str) -> String {
         passed,
         rate,
     } = share;
-    let line = format!("{name:<14}{cases:>7}{passed:>8}{rate:>8.3}{threshold:>11}");
+    let line = format!("{name:<14}{cases:>7}{passed:>8}{rate:>8.3}{threshold:>14}");
     line.trim_end().to_owned()
 }
 

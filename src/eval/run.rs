@@ -36,21 +36,7 @@ pub async fn run(
     let understanding = prepared.understanding.load_full();
     let mut results: Vec<(usize, CaseResult)> = Vec::new();
     let whole = suite.cases.len();
-    let read: Vec<(usize, &Case, &str)> = suite
-        .cases
-        .iter()
-        .enumerate()
-        .filter_map(|(place, case)| Some((place, case, message(case)?)))
-        .collect();
-    for batch in read.chunks(BATCH) {
-        let texts: Vec<String> = batch.iter().map(|(.., text)| (*text).to_owned()).collect();
-        let vectors = embed_cached(&app.store, app.reader.as_ref(), &texts, &|_, _| {}).await?;
-        for ((place, case, text), (vector, _)) in batch.iter().zip(vectors) {
-            let triage = understanding.triage(text, &vector, None);
-            results.extend(labelled(case, text, &triage).map(|result| (*place, result)));
-        }
-        progress(results.len(), whole);
-    }
+    messages(app, prepared, suite, &mut results, &progress).await?;
     for (place, case) in suite.cases.iter().enumerate() {
         if let Case::Retrieval(case) = case {
             results.push((place, retrieval(app, &understanding, case).await?));
@@ -77,6 +63,33 @@ pub async fn run(
     let results = results.into_iter().map(|(_, result)| result).collect();
     let milliseconds = u64::try_from(clock::now() - started).unwrap_or_default();
     Ok(Report::new(suite, results, milliseconds))
+}
+
+/// The cases that are one message to understand.
+async fn messages(
+    app: &App,
+    prepared: &Prepared,
+    suite: &Suite,
+    results: &mut Vec<(usize, CaseResult)>,
+    progress: &(impl Fn(usize, usize) + Send + Sync),
+) -> Result<(), AppError> {
+    let understanding = prepared.understanding.load_full();
+    let read: Vec<(usize, &Case, &str)> = suite
+        .cases
+        .iter()
+        .enumerate()
+        .filter_map(|(place, case)| Some((place, case, message(case)?)))
+        .collect();
+    for batch in read.chunks(BATCH) {
+        let texts: Vec<String> = batch.iter().map(|(.., text)| (*text).to_owned()).collect();
+        let vectors = embed_cached(&app.store, app.reader.as_ref(), &texts, &|_, _| {}).await?;
+        for ((place, case, text), (vector, _)) in batch.iter().zip(vectors) {
+            let triage = understanding.triage(text, &vector, None);
+            results.extend(labelled(case, text, &triage).map(|result| (*place, result)));
+        }
+        progress(results.len(), suite.cases.len());
+    }
+    Ok(())
 }
 
 /// The message of a case that is only understood.
