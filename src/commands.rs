@@ -6,6 +6,7 @@
 mod backup;
 mod chat;
 mod check;
+mod eval;
 mod fit;
 mod index;
 mod mcp;
@@ -61,6 +62,9 @@ enum Command {
     /// Fit the weights that are part of the program
     #[command(subcommand)]
     Fit(fit::Fit),
+    /// Measure the agent against a suite of cases
+    #[command(subcommand)]
+    Eval(eval::Eval),
     /// Copy the database while it is in use
     Backup(backup::Args),
 }
@@ -187,6 +191,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Tools(tools) => tools::run(shared, tools).await,
         Command::Mcp => mcp::run(shared).await,
         Command::Fit(fit) => fit::run(fit).await,
+        Command::Eval(eval) => eval::run(shared, eval).await,
         Command::Backup(args) => backup::run(&shared, &args).await,
     }
 }

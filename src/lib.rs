@@ -8,6 +8,7 @@ pub mod config;
 pub mod desk;
 pub mod domain;
 pub mod edge;
+pub mod eval;
 pub mod events;
 pub mod failpoint;
 pub mod knowledge;

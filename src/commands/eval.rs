@@ -1,0 +1,97 @@
+//! `sportello eval`.
+
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::output::{json, line, note, progress};
+use super::session::Local;
+use super::{Failure, Shared};
+use crate::config::{Config, PaymentProvider};
+use crate::eval::{self, Report, Suite};
+use crate::telemetry;
+
+/// What `eval` does.
+#[derive(Debug, clap::Subcommand)]
+pub enum Eval {
+    /// Run a suite in a data folder of its own, which is removed afterwards
+    Run {
+        /// The suite
+        suite: PathBuf,
+        /// Write the results as JSON; `-` is standard output, and the table goes to standard error
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+}
+
+/// Runs a suite.
+pub async fn run(shared: Shared, eval: Eval) -> Result<(), Failure> {
+    let Eval::Run { suite, json: file } = eval;
+    telemetry::logs("error", false);
+    let suite = Suite::load(&suite).map_err(|fault| Failure::Wrong(fault.to_string()))?;
+    let folder = Temporary::new();
+    let shared = Shared {
+        config: isolated(shared.config),
+        data: folder.0.clone(),
+    };
+    let local = Local::open(shared).await?;
+    local.work()?;
+    let report = eval::run(&local.app, &local.prepared, &suite, progress("cases")).await;
+    local.close().await;
+    drop(folder);
+    show(&report?, file.as_deref())
+}
+
+/// A data folder that goes when the run does.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new() -> Self {
+        let name = format!("sportello-eval-{}", Uuid::now_v7().simple());
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A run must not touch the shop's own index, take money or write to anyone.
+fn isolated(mut config: Config) -> Config {
+    config.retrieval.url = None;
+    config.retrieval.api_key = None;
+    config.whatsapp = crate::config::Whatsapp::default();
+    if config.payments.provider == Some(PaymentProvider::Stripe) {
+        config.payments.provider = Some(PaymentProvider::Demo);
+    }
+    config
+}
+
+fn show(report: &Report, file: Option<&Path>) -> Result<(), Failure> {
+    let to_stdout = file.is_some_and(|file| file.as_os_str() == "-");
+    for text in report.lines() {
+        if to_stdout {
+            note(&text);
+        } else {
+            line(&text)?;
+        }
+    }
+    match file {
+        Some(_) if to_stdout => json(report)?,
+        Some(file) => {
+            let text = serde_json::to_string_pretty(report)
+                .map_err(|error| Failure::Machine(error.to_string()))?;
+            std::fs::write(file, text + "\n").map_err(|error| {
+                Failure::Machine(format!("{} cannot be written: {error}", file.display()))
+            })?;
+        }
+        None => {}
+    }
+    if report.passed {
+        return Ok(());
+    }
+    let missed = report.missed().join(", ");
+    Err(Failure::Check(format!("below the threshold: {missed}")))
+}

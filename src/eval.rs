@@ -1,0 +1,15 @@
+//! Evaluation: suites of cases with what is expected, run against the program itself.
+
+mod case;
+mod judge;
+mod report;
+mod run;
+mod suite;
+
+pub use case::{
+    Case, ConversationCase, Ending, Expect, IntentCase, Kind, LanguageCase, RetrievalCase,
+    SentimentCase, Tap, Turn, Words,
+};
+pub use report::{CaseResult, KindReport, Report, Share};
+pub use run::run;
+pub use suite::{Suite, SuiteFault};

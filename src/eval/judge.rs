@@ -1,0 +1,230 @@
+//! What a turn must be, against what it was. Pure.
+
+use super::case::Expect;
+use crate::app::Said;
+use crate::domain::{Answer, Holder, Language};
+
+/// What is wrong with a turn; empty when nothing is. `before` is the payment link shown last.
+pub fn judge(expect: &Expect, said: &Said, before: Option<&str>) -> Vec<String> {
+    let nothing = Answer::default();
+    let answer = said.outcome.answer().unwrap_or(&nothing);
+    let mut faults = Vec::new();
+    if let Some(ending) = expect.outcome
+        && ending.name() != said.outcome.name()
+    {
+        faults.push(differs("the outcome", ending.name(), said.outcome.name()));
+    }
+    if let Some(holder) = expect.holder
+        && holder != said.holder
+    {
+        faults.push(differs("the holder", name(holder), name(said.holder)));
+    }
+    tools(expect, said, &mut faults);
+    understood(expect, said, &mut faults);
+    words(expect, said, answer, &mut faults);
+    products(expect, answer, &mut faults);
+    payment(expect, answer, before, &mut faults);
+    if let Some(source) = &expect.source
+        && !answer.sources.iter().any(|named| named.id == *source)
+    {
+        let named: Vec<&str> = answer
+            .sources
+            .iter()
+            .map(|named| named.id.as_str())
+            .collect();
+        faults.push(differs("the sources", source, &named.join(", ")));
+    }
+    faults
+}
+
+fn differs(what: &str, expected: &str, found: &str) -> String {
+    let found = if found.is_empty() { "nothing" } else { found };
+    format!("{what}: expected {expected}, got {found}")
+}
+
+fn name(holder: Holder) -> &'static str {
+    match holder {
+        Holder::Agent => "agent",
+        Holder::Human => "human",
+    }
+}
+
+fn tools(expect: &Expect, said: &Said, faults: &mut Vec<String>) {
+    let called: Vec<&str> = said
+        .trace
+        .tools
+        .iter()
+        .map(|tool| tool.name.as_str())
+        .collect();
+    let mut left = called.iter();
+    if !expect
+        .tools
+        .iter()
+        .all(|tool| left.any(|called| called == tool))
+    {
+        let expected = expect.tools.join(", ");
+        faults.push(differs("the tools", &expected, &called.join(", ")));
+    }
+    for tool in &expect.not_tools {
+        if called.contains(&tool.as_str()) {
+            faults.push(format!("`{tool}` was called"));
+        }
+    }
+}
+
+fn understood(expect: &Expect, said: &Said, faults: &mut Vec<String>) {
+    let triage = said.trace.triage.as_ref();
+    if let Some(language) = expect.language {
+        let found = triage.map(|triage| triage.language.language);
+        if found != Some(language) {
+            let found = found.as_ref().map_or("", Language::code);
+            faults.push(differs("the language", language.code(), found));
+        }
+    }
+    if let Some(intent) = &expect.intent {
+        let found = triage.map_or("", |triage| triage.intent.decided());
+        if found != intent {
+            faults.push(differs("the intent", intent, found));
+        }
+    }
+    if let Some(label) = expect.sentiment {
+        let found = triage.map_or("", |triage| triage.sentiment.label.name());
+        if found != label.name() {
+            faults.push(differs("the sentiment", label.name(), found));
+        }
+    }
+    if let Some(limit) = expect.polarity_below {
+        match triage.map(|triage| triage.sentiment.polarity) {
+            Some(polarity) if polarity < limit => {}
+            found => {
+                let found = found.map_or(String::new(), |found| format!("{found:.2}"));
+                faults.push(differs("the polarity", &format!("below {limit}"), &found));
+            }
+        }
+    }
+}
+
+fn words(expect: &Expect, said: &Said, answer: &Answer, faults: &mut Vec<String>) {
+    let language = said
+        .trace
+        .triage
+        .as_ref()
+        .map_or(Language::EN, |triage| triage.language.language);
+    let read = shown(answer, language).to_lowercase();
+    let has = |word: &String| read.contains(&word.to_lowercase());
+    for word in expect.contains.iter().filter(|word| !has(word)) {
+        faults.push(format!("the answer lacks `{word}`"));
+    }
+    if !expect.contains_any.is_empty() && !expect.contains_any.iter().any(has) {
+        let words = expect.contains_any.join("`, `");
+        faults.push(format!("the answer has none of `{words}`"));
+    }
+    for word in expect.not_contains.iter().filter(|word| has(word)) {
+        faults.push(format!("the answer has `{word}`"));
+    }
+}
+
+/// Everything that the customer reads: text, cards, buttons.
+fn shown(answer: &Answer, language: Language) -> String {
+    let mut parts = vec![answer.text.clone()];
+    for card in &answer.products {
+        parts.push(card.title.clone());
+        parts.push(card.price.display(language));
+        parts.extend(card.reason.clone());
+    }
+    if let Some(payment) = &answer.payment {
+        parts.push(payment.label.clone());
+        parts.push(payment.total.display(language));
+    }
+    parts.extend(answer.choices.iter().map(|choice| choice.title.clone()));
+    parts.join("\n")
+}
+
+fn products(expect: &Expect, answer: &Answer, faults: &mut Vec<String>) {
+    let count = answer.products.len();
+    if expect.products_min.is_some_and(|least| count < least)
+        || expect.products_max.is_some_and(|most| count > most)
+    {
+        faults.push(format!("there are {count} product cards"));
+    }
+    let Some(most) = expect.max_price else { return };
+    for card in &answer.products {
+        if card.price.minor > most {
+            faults.push(format!("{} costs {}", card.id, card.price.minor));
+        }
+    }
+}
+
+fn payment(expect: &Expect, answer: &Answer, before: Option<&str>, faults: &mut Vec<String>) {
+    let link = answer.payment.as_ref().map(|payment| payment.id.as_str());
+    match expect.payment {
+        Some(true) if link.is_none() => faults.push("there is no payment link".to_owned()),
+        Some(false) if link.is_some() => faults.push("there is a payment link".to_owned()),
+        Some(_) | None => {}
+    }
+    if let Some(same) = expect.same_payment
+        && same != (link.is_some() && link == before)
+    {
+        let what = if same { "is not" } else { "is" };
+        faults.push(format!("the payment link {what} the one before"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ConversationId, Outcome, ToolTrace, TurnTrace};
+    use serde_json::Value;
+
+    fn said(text: &str, tools: &[&str]) -> Said {
+        let tools = tools.iter().map(|name| ToolTrace {
+            name: (*name).to_owned(),
+            arguments: Value::Null,
+            result: Value::Null,
+            failed: false,
+        });
+        Said {
+            conversation: ConversationId::new(),
+            outcome: Outcome::Answered {
+                answer: Answer::text(text),
+                awaiting: None,
+            },
+            trace: TurnTrace {
+                tools: tools.collect(),
+                ..TurnTrace::default()
+            },
+            holder: Holder::Agent,
+        }
+    }
+
+    #[test]
+    fn tools_may_have_others_between_them_but_keep_their_order() {
+        let turn = said("", &["search_catalog", "get_product", "payment_link"]);
+        let tools = |names: &[&str]| Expect {
+            tools: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Expect::default()
+        };
+        let right = tools(&["search_catalog", "payment_link"]);
+        assert!(judge(&right, &turn, None).is_empty());
+        let wrong = tools(&["payment_link", "search_catalog"]);
+        assert_eq!(judge(&wrong, &turn, None).len(), 1);
+    }
+
+    #[test]
+    fn words_are_found_in_any_case_and_a_missing_link_is_not_the_same() {
+        let expect = Expect {
+            contains: vec!["ÜBER".to_owned()],
+            not_contains: vec!["scooter".to_owned()],
+            same_payment: Some(true),
+            ..Expect::default()
+        };
+        let faults = judge(&expect, &said("Mehr über Scooter", &[]), None);
+        assert_eq!(
+            faults,
+            [
+                "the answer has `scooter`",
+                "the payment link is not the one before"
+            ]
+        );
+    }
+}
