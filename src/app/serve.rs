@@ -102,6 +102,9 @@ async fn work(
             return;
         }
     };
+    if let Err(error) = app.builder.build_words(&app.knowledge.load_full()).await {
+        tracing::error!(%error, "there is no index; answers go without passages");
+    }
     if let Err(error) = app.start_workers(&prepared, &stop, &tasks) {
         tracing::error!(%error, "the workers cannot be started; the server stops");
         stop.cancel();

@@ -75,10 +75,6 @@ impl Builder {
                 unchanged: true,
             });
         }
-        if live.is_none() {
-            self.write(&points, self.generation(&content, points.len(), false))
-                .await?;
-        }
         let embedded = self.embed(&mut points, &progress).await?;
         self.write(&points, self.generation(&content, points.len(), true))
             .await?;
@@ -87,6 +83,22 @@ impl Builder {
             embedded,
             unchanged: false,
         })
+    }
+
+    /// Makes a first generation of words without vectors where there is no index at all, so that
+    /// questions can be answered before the vectors are there.
+    ///
+    /// # Errors
+    /// What the index says.
+    pub async fn build_words(&self, knowledge: &Knowledge) -> Result<(), IndexingError> {
+        if self.index.live().await?.is_some() {
+            return Ok(());
+        }
+        let points = chunks(knowledge, self.chunk_tokens);
+        let hashes: Vec<String> = points.iter().map(content_hash).collect();
+        let content = digest(hashes.iter().map(String::as_bytes));
+        self.write(&points, self.generation(&content, points.len(), false))
+            .await
     }
 
     fn generation(&self, content: &str, points: usize, vectors: bool) -> Generation {

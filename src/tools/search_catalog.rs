@@ -8,7 +8,7 @@ use super::{Annotations, CallContext, Caller, EVERYONE, ProductView, Tool, ToolE
 use crate::domain::{Entities, PassageKind, PriceRange, Product, ProductId};
 use crate::knowledge::Knowledge;
 use crate::ports::Filter;
-use crate::retrieval::Query;
+use crate::retrieval::{Mode, Query};
 use crate::understand::entities;
 
 /// How many passages are looked at before products are picked.
@@ -122,6 +122,11 @@ impl SearchCatalog {
                 .map_err(|error| ToolError::Unavailable {
                     detail: error.to_string(),
                 })?;
+        if found.mode == Mode::None {
+            return Err(ToolError::Unavailable {
+                detail: "there is no index yet".to_owned(),
+            });
+        }
         // A wish that names a category or a feature is about the catalog; other words must be close to a product.
         let relevant = found.relevant || !wish.categories.is_empty() || !wish.features.is_empty();
         if !relevant {

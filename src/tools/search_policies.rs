@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Annotations, CallContext, Caller, EVERYONE, Tool, ToolError, Workbench};
 use crate::domain::{Language, Passage, PassageKind};
 use crate::ports::Filter;
-use crate::retrieval::Query;
+use crate::retrieval::{Mode, Query};
 
 /// What to look for.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -92,6 +92,11 @@ impl Tool for SearchPolicies {
                 .map_err(|error| ToolError::Unavailable {
                     detail: error.to_string(),
                 })?;
+        if found.mode == Mode::None {
+            return Err(ToolError::Unavailable {
+                detail: "there is no index yet".to_owned(),
+            });
+        }
         let passages = if found.relevant {
             found.passages.iter().map(PassageView::from).collect()
         } else {
