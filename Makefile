@@ -7,7 +7,7 @@ run: models
 test: models python chromium
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 	cargo test --locked
 
 models:

@@ -1,6 +1,6 @@
 //! The agent's turn: triage, plan, passages, model loop, outcome.
 //!
-//! [`plan`] and [`run`] decide and do no IO; [`drive`] performs what they say. The agent knows ports,
+//! `plan` and `run` decide and do no IO; `drive` performs what they say. The agent knows ports,
 //! never providers.
 
 mod cards;

@@ -1,11 +1,13 @@
 //! `search_catalog`: products that fit words, a category, a price range.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Annotations, CallContext, Caller, EVERYONE, ProductView, Tool, ToolError, Workbench};
-use crate::domain::{Entities, PassageKind, PriceRange, Product, ProductId};
+use crate::domain::{Entities, Language, PassageKind, PriceRange, Product, ProductId};
 use crate::knowledge::Knowledge;
 use crate::ports::Filter;
 use crate::retrieval::{Mode, Query};
@@ -81,7 +83,11 @@ impl Tool for SearchCatalog {
             Some(query) => self.search(query, &wish, &knowledge, context).await?,
             None => browse(&wish, &knowledge),
         };
-        let products = preferred(found, &wish)
+        let mut products = preferred(found, &wish);
+        if let Some(query) = &args.query {
+            named_first(&mut products, query, context.language);
+        }
+        let products = products
             .into_iter()
             .take(args.limit as usize)
             .map(|product| ProductView::of(product, context.language, &self.0.public_url))
@@ -241,6 +247,20 @@ fn browse<'k>(wish: &Wish, knowledge: &'k Knowledge) -> Vec<&'k Product> {
         .collect();
     products.sort_by_key(|product| product.price.minor);
     products
+}
+
+/// A product that the query names by a word of its own, which few of the titles share, comes first.
+fn named_first(products: &mut [&Product], query: &str, language: Language) {
+    let words = |text: &str| -> HashSet<String> {
+        let lower = text.to_lowercase();
+        let words = lower.split(|letter: char| !letter.is_alphanumeric());
+        words.filter(|word| word.chars().count() >= 4).map(str::to_owned).collect()
+    };
+    let titles: Vec<HashSet<String>> =
+        products.iter().map(|product| words(product.title(language))).collect();
+    let own = |word: &&String| titles.iter().filter(|title| title.contains(*word)).count() == 1;
+    let said: HashSet<String> = words(query).iter().filter(own).cloned().collect();
+    products.sort_by_key(|product| words(product.title(language)).is_disjoint(&said));
 }
 
 /// In stock first, then those with more of the wished features; otherwise the order stays.

@@ -11,6 +11,8 @@ mod desk;
 #[cfg(test)]
 mod encoder;
 #[cfg(test)]
+mod evaluation;
+#[cfg(test)]
 mod knowledge;
 #[cfg(test)]
 mod mcp;
