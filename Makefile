@@ -1,5 +1,5 @@
 # Two commands: `make run` starts the demo shop, `make test` runs everything that CI checks.
-.PHONY: run test models python chromium fmt lint doc unit deny
+.PHONY: run test models python chromium
 
 run: models
 	cargo run --release --locked -- serve
@@ -19,5 +19,3 @@ python:
 chromium:
 	sh scripts/setup_chromium.sh
 
-fmt:
-	cargo fmt

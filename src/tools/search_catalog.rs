@@ -254,10 +254,15 @@ fn named_first(products: &mut [&Product], query: &str, language: Language) {
     let words = |text: &str| -> HashSet<String> {
         let lower = text.to_lowercase();
         let words = lower.split(|letter: char| !letter.is_alphanumeric());
-        words.filter(|word| word.chars().count() >= 4).map(str::to_owned).collect()
+        words
+            .filter(|word| word.chars().count() >= 4)
+            .map(str::to_owned)
+            .collect()
     };
-    let titles: Vec<HashSet<String>> =
-        products.iter().map(|product| words(product.title(language))).collect();
+    let titles: Vec<HashSet<String>> = products
+        .iter()
+        .map(|product| words(product.title(language)))
+        .collect();
     let own = |word: &&String| titles.iter().filter(|title| title.contains(*word)).count() == 1;
     let said: HashSet<String> = words(query).iter().filter(own).cloned().collect();
     products.sort_by_key(|product| words(product.title(language)).is_disjoint(&said));

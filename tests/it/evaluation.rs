@@ -9,10 +9,18 @@ use crate::support::program::command;
 
 async fn run(suite: &Path, json: &Path) -> (Option<i32>, Value, String) {
     let data = tempdir().unwrap();
-    let arguments = ["eval", "run", suite.to_str().unwrap(), "--json", json.to_str().unwrap()];
+    let arguments = [
+        "eval",
+        "run",
+        suite.to_str().unwrap(),
+        "--json",
+        json.to_str().unwrap(),
+    ];
     let output = command(data.path(), &arguments).output().await.unwrap();
     let report = std::fs::read_to_string(json).ok();
-    let report = report.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let report = report
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
     let said = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     (output.status.code(), report, said)
