@@ -17,6 +17,8 @@ mod knowledge;
 #[cfg(test)]
 mod mcp;
 #[cfg(test)]
+mod model_path;
+#[cfg(test)]
 mod openai;
 #[cfg(test)]
 mod payments;
