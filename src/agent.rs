@@ -6,6 +6,7 @@
 mod cards;
 mod drive;
 mod finish;
+mod mood;
 mod plan;
 mod prompt;
 mod run;

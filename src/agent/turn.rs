@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::drive::{Driven, drive};
 use super::plan::{Plan, Situation, gives_orders, plan};
-use super::{Agent, TurnInput, TurnReport, finish, prompt, summary};
+use super::{Agent, TurnInput, TurnReport, finish, mood, prompt, summary};
 use crate::domain::{
     HandOffReason, InboundContent, Language, LanguageGuess, Outcome, Passage, Progress, Speaker,
     ToolTrace, TurnTrace,
@@ -30,7 +30,7 @@ impl Agent {
         let started = Instant::now();
         progress(Progress::Understanding);
         let text = words_of(&input.messages);
-        let (requests, vector) = self.understand(&text, input.language).await;
+        let (requests, vector) = self.understand(&text, &input).await;
         let language = self.language(&requests, &input);
         let words = self.prompts.words(language);
         let mut trace = TurnTrace {
@@ -86,11 +86,7 @@ impl Agent {
     }
 
     /// The requests in a message with what was understood of each, and the vector of the whole.
-    async fn understand(
-        &self,
-        text: &str,
-        previous: Option<Language>,
-    ) -> (Vec<Request>, Option<Vec<f32>>) {
+    async fn understand(&self, text: &str, input: &TurnInput) -> (Vec<Request>, Option<Vec<f32>>) {
         let understanding = self.understanding.load_full();
         if !text.chars().any(char::is_alphanumeric) {
             return (Vec::new(), None);
@@ -99,7 +95,9 @@ impl Agent {
         let vector = self.vector(&beginning).await;
         // Without a vector the classifiers work on words alone.
         let nothing = vec![0.0; self.reader.dimension()];
-        let whole = understanding.triage(text, vector.as_deref().unwrap_or(&nothing), previous);
+        let known = vector.as_deref().unwrap_or(&nothing);
+        let mut whole = understanding.triage(text, known, input.language);
+        whole.sentiment = mood::after(&input.history, text, whole.sentiment);
         let parts = understanding.requests(&beginning);
         if parts.len() < 2 {
             let request = Request {

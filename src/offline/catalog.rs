@@ -4,6 +4,7 @@ use minijinja::context;
 use serde_json::{Value, json};
 
 use super::errand::{Called, Errand, Part};
+use super::products::meant;
 use super::{has_subject, last_words, reasons};
 use crate::domain::{Entities, Money, PriceRange};
 use crate::tools::{CatalogAnswer, ProductView};
@@ -41,6 +42,9 @@ pub fn search(errand: &mut Errand<'_>) -> Option<Part> {
     }
     if products.is_empty() {
         return not_sold(errand);
+    }
+    if let Some(product) = meant(errand, &products) {
+        products = vec![product];
     }
     Some(shown(errand, products, &wish, opening))
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
 use super::{catalog, reasons};
-use crate::domain::{Comparison, Entities, Money, ProductId};
+use crate::domain::{Comparison, Entities, Language, Money, ProductId};
 use crate::tools::{CatalogAnswer, ProductAnswer, ProductView};
 use crate::understand::entities;
 
@@ -138,49 +138,54 @@ fn fetch(errand: &mut Errand<'_>, ids: &[ProductId]) -> Reference {
 
 /// Products whose own name stands in the message.
 fn named(errand: &mut Errand<'_>) -> Called<Vec<ProductView>> {
-    let text = errand.asked.text.to_lowercase();
-    let candidates: String = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| word.chars().count() >= 4)
-        .collect::<Vec<_>>()
-        .join(" ");
-    if candidates.is_empty() {
-        return Called::Refused;
-    }
     let query: String = errand.asked.text.chars().take(200).collect();
     match errand.call::<CatalogAnswer>("search_catalog", json!({ "query": query, "limit": 10 })) {
         Called::Missing => Called::Missing,
         Called::Refused => Called::Refused,
         Called::Done(answer) => {
-            let language = errand.words.language();
-            let own_name = |product: &ProductView| {
-                product
-                    .title
-                    .to_lowercase()
-                    .split(|c: char| !c.is_alphanumeric())
-                    .filter(|word| word.chars().count() >= 4)
-                    .any(|word| {
-                        is_name(word, language, &answer)
-                            && candidates.split(' ').any(|said| said == word)
-                    })
-            };
-            Called::Done(
-                answer
-                    .products
-                    .iter()
-                    .filter(|product| own_name(product))
-                    .cloned()
-                    .collect(),
-            )
+            let own =
+                |product: &&ProductView| !own_names(errand, product, &answer.products).is_empty();
+            Called::Done(answer.products.iter().filter(own).cloned().collect())
         }
     }
 }
 
+/// The product that a search meant from the start: named by a word that its id carries too.
+pub fn meant(errand: &Errand<'_>, products: &[ProductView]) -> Option<ProductView> {
+    let by_id = |product: &&ProductView| {
+        let names = own_names(errand, product, products);
+        let parts: Vec<&str> = product.id.as_str().split('-').collect();
+        names.iter().any(|name| parts.contains(&name.as_str()))
+    };
+    let mut meant = products.iter().filter(by_id);
+    match (meant.next(), meant.next()) {
+        (Some(only), None) => Some(only.clone()),
+        _ => None,
+    }
+}
+
+/// Words of a title that stand in the message and name this product among the others.
+fn own_names(errand: &Errand<'_>, product: &ProductView, others: &[ProductView]) -> Vec<String> {
+    let said = long_words(&errand.asked.text);
+    long_words(&product.title)
+        .into_iter()
+        .filter(|word| said.contains(word) && is_name(word, errand.words.language(), others))
+        .collect()
+}
+
+fn long_words(text: &str) -> Vec<String> {
+    let lower = text.to_lowercase();
+    let words = lower.split(|letter: char| !letter.is_alphanumeric());
+    words
+        .filter(|word| word.chars().count() >= 4)
+        .map(str::to_owned)
+        .collect()
+}
+
 /// A word of a title is a name when it says no category, feature or colour and few titles share it.
-fn is_name(word: &str, language: crate::domain::Language, answer: &CatalogAnswer) -> bool {
+fn is_name(word: &str, language: Language, products: &[ProductView]) -> bool {
     let said = entities(word, language);
-    let common = answer
-        .products
+    let common = products
         .iter()
         .filter(|product| product.title.to_lowercase().contains(word))
         .count();

@@ -1,0 +1,103 @@
+//! The course of a conversation in the mood: who asks the same again is not getting happier.
+
+use std::collections::HashSet;
+
+use crate::domain::{History, Polarity, Sentiment, Speaker};
+
+/// Polarity that each repetition takes away.
+const STEP: f32 = 0.2;
+/// At or below this polarity a message counts as negative.
+const NEGATIVE: f32 = -0.3;
+/// Share of words that two messages have in common when they ask the same.
+const SAME: f32 = 0.5;
+/// Messages looked back at.
+const BACK: usize = 6;
+
+/// The sentiment of a message after what the customer wrote before it.
+pub fn after(history: &History, text: &str, sentiment: Sentiment) -> Sentiment {
+    let now = words(text);
+    if now.len() < 2 {
+        return sentiment;
+    }
+    let before = history.entries.iter().rev();
+    let repetitions = before
+        .filter(|entry| entry.speaker == Speaker::Customer)
+        .take(BACK)
+        .filter(|entry| overlap(&now, &words(&entry.text)) >= SAME)
+        .count();
+    if repetitions == 0 {
+        return sentiment;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a handful of repetitions")]
+    let polarity = (sentiment.polarity - STEP * repetitions as f32).max(-1.0);
+    Sentiment {
+        label: if polarity <= NEGATIVE {
+            Polarity::Negative
+        } else {
+            sentiment.label
+        },
+        polarity,
+        intensity: sentiment.intensity.max(polarity.abs()),
+    }
+}
+
+fn words(text: &str) -> HashSet<String> {
+    let lower = text.to_lowercase();
+    let words = lower.split(|letter: char| !letter.is_alphanumeric());
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Jaccard's coefficient.
+fn overlap(one: &HashSet<String>, other: &HashSet<String>) -> f32 {
+    let union = one.union(other).count();
+    if union == 0 {
+        return 0.0;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "words of a message are few")]
+    let share = one.intersection(other).count() as f32 / union as f32;
+    share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{HistoryEntry, InboundContent};
+
+    fn said(texts: &[&str]) -> History {
+        let entry = |text: &&str| {
+            let content = InboundContent::Text {
+                text: (*text).to_owned(),
+            };
+            HistoryEntry::customer(&content, 0)
+        };
+        History {
+            entries: texts.iter().map(entry).collect(),
+        }
+    }
+
+    const CALM: Sentiment = Sentiment {
+        label: Polarity::Neutral,
+        polarity: -0.1,
+        intensity: 0.2,
+    };
+
+    #[test]
+    fn the_third_time_is_negative() {
+        let question = "Wo bleibt meine Bestellung 10432??";
+        let second = after(&said(&[question]), question, CALM);
+        assert!(second.polarity < CALM.polarity);
+        let third = after(&said(&[question, question]), question, CALM);
+        assert_eq!(third.label, Polarity::Negative);
+        assert!(third.polarity >= -1.0);
+    }
+
+    #[test]
+    fn another_question_changes_nothing() {
+        let history = said(&["Do you ship to Malta?", "thanks"]);
+        assert_eq!(after(&history, "and how long does it take?", CALM), CALM);
+        assert_eq!(after(&history, "thanks", CALM), CALM);
+    }
+}
