@@ -6,6 +6,7 @@ run: models
 
 test: models python chromium
 	cargo fmt --check
+	"$$(sh scripts/setup_deny.sh)" --log-level error check bans licenses sources
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 	cargo test --locked
