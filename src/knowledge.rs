@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::domain::{Currency, Language, Order, PassageKind, Product, ProductId};
 
@@ -94,7 +95,7 @@ pub struct IntentExamples {
 #[derive(Debug)]
 pub struct Knowledge {
     /// The catalog, in its order.
-    pub products: Vec<Product>,
+    pub products: Arc<[Product]>,
     /// FAQ entries and policies, by file name.
     pub documents: Vec<Document>,
     /// Intents by name, [`OUT_OF_SCOPE`] among them.
@@ -128,7 +129,7 @@ impl Knowledge {
     #[must_use]
     pub fn categories(&self) -> Vec<String> {
         let mut categories: Vec<String> = Vec::new();
-        for product in &self.products {
+        for product in self.products.iter() {
             if !categories.contains(&product.category) {
                 categories.push(product.category.clone());
             }
@@ -184,7 +185,7 @@ pub fn load(source: &KnowledgeSource, currency: Currency) -> Result<Knowledge, V
     if !notes.faults.is_empty() {
         return Err(notes.faults);
     }
-    let products = catalog.products;
+    let products: Arc<[Product]> = catalog.products.into();
     let mut document_places: HashMap<Language, HashMap<String, usize>> = HashMap::new();
     for (place, document) in documents.iter().enumerate() {
         let places = document_places.entry(document.language).or_default();
@@ -192,7 +193,7 @@ pub fn load(source: &KnowledgeSource, currency: Currency) -> Result<Knowledge, V
     }
     Ok(Knowledge {
         product_places: (0..)
-            .zip(&products)
+            .zip(products.iter())
             .map(|(place, product)| (product.id.clone(), place))
             .collect(),
         document_places,

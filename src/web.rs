@@ -67,8 +67,8 @@ pub struct State {
     pub mask: fn(&str) -> String,
     /// The shop.
     pub shop: config::Shop,
-    /// The catalog, in its order.
-    pub products: Arc<[Product]>,
+    /// The catalog as it is now, in its order.
+    pub products: Arc<dyn Fn() -> Arc<[Product]> + Send + Sync>,
     /// The catalog's pictures.
     pub images: Images,
     /// Where payment links lead.
@@ -102,8 +102,11 @@ impl Web {
 
 /// The routes of the page.
 pub fn router(state: State) -> Router {
-    let policy =
-        content_security_policy(picture_origins(&state.products).iter().map(String::as_str));
+    let policy = content_security_policy(
+        picture_origins(&(state.products)())
+            .iter()
+            .map(String::as_str),
+    );
     let web = Arc::new(Web {
         messages: Limiter::per_minute(state.limits.messages_per_minute),
         calls: Limiter::per_minute(state.limits.tools_per_minute),

@@ -112,6 +112,7 @@ fn web_state(
     public_url: &Url,
 ) -> Result<web::State, AppError> {
     let knowledge = Arc::clone(&app.knowledge);
+    let catalog = Arc::clone(&app.knowledge);
     Ok(web::State {
         store: app.store.clone(),
         events: app.events.clone(),
@@ -119,7 +120,7 @@ fn web_state(
         wake: Arc::clone(&app.inbox),
         mask,
         shop: app.config.shop.clone(),
-        products: app.knowledge.load().products.clone().into(),
+        products: Arc::new(move || Arc::clone(&catalog.load().products)),
         images: Arc::new(move |file| {
             knowledge
                 .load()

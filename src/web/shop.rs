@@ -146,9 +146,8 @@ pub async fn products(
     let language = wanted
         .language
         .unwrap_or_else(|| language::preferred(&headers, &web.state.shop.languages));
-    let shelf: Vec<Shelved<'_>> = web
-        .state
-        .products
+    let catalog = (web.state.products)();
+    let shelf: Vec<Shelved<'_>> = catalog
         .iter()
         .map(|product| shelved(product, language))
         .collect();

@@ -94,7 +94,7 @@ fn the_demo_shop_is_complete() {
             .any(|intent| intent.name == knowledge::OUT_OF_SCOPE)
     );
     assert!(!knowledge.orders.is_empty());
-    for product in &knowledge.products {
+    for product in knowledge.products.iter() {
         assert_eq!(knowledge.product(&product.id), Some(product));
         let file = product.image.strip_prefix("/images/").unwrap();
         let (bytes, media) = knowledge.image(file).unwrap();
