@@ -1,0 +1,107 @@
+//! No statement of the store reads a whole table that grows: each is read from its source and explained.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::{empty, second_connection};
+
+/// Statements that read everything on purpose, by how they begin, and why they may.
+const WHOLE: &[(&str, &str)] = &[
+    (
+        "UPDATE conversations SET lease_until = 0 WHERE lease_until > 0",
+        "once, at start",
+    ),
+    (
+        "SELECT COUNT(*) AS n FROM conversations WHERE waiting_since",
+        "counts an index of those who wait",
+    ),
+    (
+        "SELECT MIN(CASE WHEN lease_until",
+        "reads an index of those that are due",
+    ),
+];
+
+/// The string literals of Rust source that are SQL, constants put in their places.
+fn statements() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let mut literals = Vec::new();
+    let mut constants = HashMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "rs") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        let parts: Vec<&str> = source.split('"').collect();
+        for place in (1..parts.len()).step_by(2) {
+            let literal = parts[place].replace("\\\n", " ");
+            let literal = literal.split_whitespace().collect::<Vec<_>>().join(" ");
+            let name = parts[place - 1].trim_end().strip_suffix(": &str =");
+            if let Some(name) = name.and_then(|before| before.rsplit(' ').next()) {
+                constants.insert(format!("{{{name}}}"), literal.clone());
+            }
+            literals.push(literal);
+        }
+    }
+    let verbs = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "{"];
+    literals
+        .into_iter()
+        .filter(|literal| verbs.iter().any(|verb| literal.starts_with(verb)))
+        .map(|literal| {
+            let put = |text: String, (name, value): (&String, &String)| text.replace(name, value);
+            constants.iter().fold(literal, put)
+        })
+        .filter(|literal| literal.contains(' ') && !literal.starts_with('{'))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_statement_uses_an_index() {
+    let (folder, _store) = empty().await;
+    let mut connection = second_connection(folder.path()).await;
+    let mut faults = Vec::new();
+    let statements = statements();
+    assert!(statements.len() > 40, "{} statements", statements.len());
+    for statement in &statements {
+        if WHOLE.iter().any(|(begin, _)| statement.starts_with(begin)) {
+            continue;
+        }
+        // A part of a statement, which the whole one contains.
+        let part = statement.contains("FROM") && !statement.contains("WHERE") && {
+            let contains = |other: &&String| {
+                other.len() > statement.len() && other.starts_with(statement.as_str())
+            };
+            statements.iter().any(|other| contains(&other))
+        };
+        if part {
+            continue;
+        }
+        let explain = format!("EXPLAIN QUERY PLAN {statement}");
+        let plan = sqlx::query(AssertSqlSafe(explain))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+        for step in plan {
+            let step: String = step.get("detail");
+            let ordered = step.contains("INDEX") && statement.contains("LIMIT");
+            if step.starts_with("SCAN") && !ordered && !step.contains("CONSTANT ROW") {
+                faults.push(format!("{step}: {statement}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[tokio::test]
+async fn the_exceptions_are_statements() {
+    let statements = statements();
+    for (begin, why) in WHOLE {
+        let known = statements
+            .iter()
+            .any(|statement| statement.starts_with(begin));
+        assert!(known, "{begin} ({why}) is no statement any more");
+    }
+}
