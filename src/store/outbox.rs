@@ -157,7 +157,8 @@ impl Store {
                     "UPDATE outbox SET state = 'sending', attempts = attempts + 1, updated_at = $1 \
                      WHERE id = (SELECT o.id FROM outbox o WHERE o.state = 'queued' AND o.due_at <= $1 \
                      AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id \
-                     AND p.state IN ('queued', 'sending') AND p.id < o.id) ORDER BY o.id LIMIT 1) \
+                     AND p.state IN ('queued', 'sending') AND p.id < o.id) \
+                     ORDER BY o.due_at, o.id LIMIT 1) \
                      RETURNING id, sender, recipient, language, answer, attempts",
                 )
                 .bind(now)

@@ -95,7 +95,9 @@ async fn every_statement_uses_an_index() {
             .unwrap_or_else(|error| panic!("{statement}: {error}"));
         for step in plan {
             let step: String = step.get("detail");
-            let ordered = step.contains("INDEX") && statement.contains("LIMIT");
+            // Read in the order of the index until there are enough: the desk's lists.
+            let ordered =
+                step.contains("USING INDEX conversations_") && statement.contains("LIMIT");
             if step.starts_with("SCAN") && !ordered && !step.contains("CONSTANT ROW") {
                 faults.push(format!("{step}: {statement}"));
             }
