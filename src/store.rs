@@ -18,7 +18,7 @@ mod turns;
 mod writer;
 
 pub use conversations::{Contact, ConversationState};
-pub use desk::{DeskConversation, DeskMessage, DeskOverview};
+pub use desk::{DeskConversation, DeskDelivery, DeskMessage, DeskOverview};
 pub use inbox::{Accepted, Delivered, Event, Intake};
 pub use outbox::{OutboxRow, OutboxState};
 pub use payments::{NewPaymentLink, PaidLink, PaymentLine, PaymentLink, PaymentState};
@@ -32,7 +32,7 @@ use writer::Writer;
 /// Why the store did not do it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The disk is full or broken: nothing was stored.
+    /// The disk is full or broken, or the database is busy or closed: nothing was stored.
     #[error("the database cannot write: {0}")]
     Full(String),
     /// Another worker holds the conversation now: nothing was stored.
@@ -40,9 +40,13 @@ pub enum StoreError {
     Stale,
     /// The file was written by a newer version of the program.
     #[error(
-        "the database has schema {0}, which this version does not know; start the version that wrote it"
+        "the database was written by a newer version of the program (schema {0}); start that version or a \
+         newer one, or name another folder with --data"
     )]
     Newer(i64),
+    /// The file is no database of ours, or a damaged one; the text says what to do.
+    #[error("{0}")]
+    Unusable(String),
     /// Anything else.
     #[error("the database failed: {0}")]
     Failed(String),
@@ -59,7 +63,8 @@ impl Store {
     /// Opens the database in a folder, creates it when missing and brings its schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::Newer`] for a file of a newer version, else what the database says.
+    /// [`StoreError::Newer`] for a file of a newer version, [`StoreError::Unusable`] for one that is not
+    /// ours, else what the database says. The file stays as it was then.
     pub async fn open(folder: &Path) -> Result<Self, StoreError> {
         let (readers, connection) = dialect::open(folder).await?;
         Ok(Self {
@@ -77,18 +82,23 @@ impl Store {
         Ok(())
     }
 
-    /// Copies the database to a new file while it is in use.
+    /// Copies a folder's database to a new file, while others write to it. The copy is whole and on the
+    /// disk when this returns, and gone when it fails.
     ///
     /// # Errors
-    /// When the file exists already or cannot be written.
-    pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
-        dialect::backup(&self.readers, file).await
+    /// When there is no database, or when the file exists already or cannot be written.
+    pub async fn backup(folder: &Path, file: &Path) -> Result<(), StoreError> {
+        dialect::backup(folder, file).await
+    }
+
+    /// Whether a folder has a database.
+    #[must_use]
+    pub fn exists(folder: &Path) -> bool {
+        dialect::file(folder).is_file()
     }
 
     /// Waits for the writes that were handed in and stops the writer.
     pub async fn close(&self) {
-        // The queue is in order: when this empty write is done, so are all before it.
-        let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
         self.writer.stop().await;
         self.readers.close().await;
     }

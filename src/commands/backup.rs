@@ -16,21 +16,30 @@ pub struct Args {
 
 /// Copies the database; a server may run meanwhile.
 pub async fn run(shared: &Shared, args: &Args) -> Result<(), Failure> {
-    if args.file.exists() {
+    let (data, file) = (shared.data.display(), args.file.display());
+    if !Store::exists(&shared.data) {
         return Err(Failure::Wrong(format!(
-            "{} exists already; name a new file",
-            args.file.display()
+            "there is no database in {data}; name the folder of the server with --data"
         )));
     }
-    if !shared.data.is_dir() {
+    if args.file.symlink_metadata().is_ok() {
         return Err(Failure::Wrong(format!(
-            "there is no data folder {}",
-            shared.data.display()
+            "{file} exists already; name a new file"
         )));
     }
-    let store = Store::open(&shared.data).await.map_err(AppError::from)?;
-    store.backup(&args.file).await.map_err(AppError::from)?;
-    store.close().await;
-    note(&format!("copied to {}", args.file.display()));
+    let folder = args
+        .file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(Failure::Wrong(format!(
+            "there is no folder {}; make it first",
+            folder.display()
+        )));
+    }
+    Store::backup(&shared.data, &args.file)
+        .await
+        .map_err(AppError::from)?;
+    note(&format!("copied to {file}"));
     Ok(())
 }

@@ -42,7 +42,10 @@ impl From<StoreError> for Fault {
                     "Nothing was stored. Try again in a moment with the same id.",
                 )
             },
-            StoreError::Stale | StoreError::Newer(_) | StoreError::Failed(_) => Self::new(
+            StoreError::Stale
+            | StoreError::Newer(_)
+            | StoreError::Unusable(_)
+            | StoreError::Failed(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Something of ours failed. Try again in a moment.",
             ),

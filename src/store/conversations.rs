@@ -190,11 +190,13 @@ pub(super) async fn fence(
     epoch: Option<i64>,
 ) -> Result<(), StoreError> {
     let Some(epoch) = epoch else { return Ok(()) };
-    let held = sqlx::query("SELECT 1 FROM conversations WHERE id = $1 AND lease_epoch = $2")
-        .bind(conversation.as_str())
-        .bind(epoch)
-        .fetch_optional(connection)
-        .await?;
+    let held = sqlx::query(
+        "SELECT 1 FROM conversations WHERE id = $1 AND lease_epoch = $2 AND lease_until > 0",
+    )
+    .bind(conversation.as_str())
+    .bind(epoch)
+    .fetch_optional(connection)
+    .await?;
     if held.is_some() {
         Ok(())
     } else {

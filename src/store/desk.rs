@@ -64,8 +64,24 @@ pub struct DeskMessage {
     pub answer: Option<Answer>,
     /// Of a customer: the kind of a message without text, for example `image`.
     pub kind: Option<String>,
+    /// On a channel that sends: what became of what we said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeskDelivery>,
     /// Milliseconds since 1970.
     pub at: i64,
+}
+
+/// What became of a message that was to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeskDelivery {
+    /// `queued`, `sending`, `sent`, `failed` or `unknown`.
+    pub state: String,
+    /// What the channel says: `sent`, `delivered`, `read`, `played` or `failed`.
+    pub status: Option<String>,
+    /// Whether the customer may have it twice, because the program died while it was being sent.
+    pub repeated: bool,
+    /// Why it was not sent.
+    pub fault: Option<String>,
 }
 
 const OVERVIEW: &str = "SELECT v.id, v.channel, c.name, c.address, v.language, v.holder, \
@@ -79,13 +95,20 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn desk(&self, limit: i64) -> Result<Vec<DeskOverview>, StoreError> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "{OVERVIEW} ORDER BY CASE WHEN v.waiting_since IS NULL THEN 1 ELSE 0 END, \
-             v.waiting_since, v.updated_at DESC LIMIT $1"
+        let mut rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{OVERVIEW} WHERE v.waiting_since IS NOT NULL ORDER BY v.waiting_since LIMIT $1"
         )))
         .bind(limit)
         .fetch_all(&self.readers)
         .await?;
+        let left = limit - i64::try_from(rows.len()).unwrap_or(limit);
+        let others = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{OVERVIEW} WHERE v.waiting_since IS NULL ORDER BY v.updated_at DESC LIMIT $1"
+        )))
+        .bind(left)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.extend(others);
         rows.iter().map(DeskOverview::read).collect()
     }
 
@@ -140,8 +163,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<DeskMessage>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, speaker, text, body, at FROM messages WHERE conversation_id = $1 AND id > $2 \
-             ORDER BY id DESC LIMIT $3",
+            "SELECT m.id, m.speaker, m.text, m.body, m.at, o.state, o.delivery, o.repeated, o.fault \
+             FROM messages m LEFT JOIN outbox o ON o.message_id = m.id \
+             WHERE m.conversation_id = $1 AND m.id > $2 ORDER BY m.id DESC LIMIT $3",
         )
         .bind(id.as_str())
         .bind(after)
@@ -179,9 +203,6 @@ impl Store {
                     by_human: true,
                 };
                 outbox::say(connection, &message, None, now).await?;
-                if state.channel.is_sent() {
-                    outbox::queue(connection, &message, now).await?;
-                }
                 hold(connection, &id, Holder::Human, now).await?;
                 Ok(true)
             })
@@ -224,10 +245,12 @@ async fn hold(
         }
     };
     if holder == Holder::Human {
-        // What the agent still had to say is no longer its to say.
+        // What the agent still had to say is no longer its to say. A row that is being sent may yet
+        // arrive, but is not tried again.
         sqlx::query(
-            "UPDATE outbox SET state = 'failed', fault = 'a person took over', updated_at = $1 \
-             WHERE conversation_id = $2 AND by_human = 0 AND state = 'queued'",
+            "UPDATE outbox SET withdrawn = 1, fault = 'a person took over', updated_at = $1, \
+             state = CASE WHEN state = 'queued' THEN 'failed' ELSE state END \
+             WHERE conversation_id = $2 AND by_human = 0 AND state IN ('queued', 'sending')",
         )
         .bind(now)
         .bind(id.as_str())
@@ -282,7 +305,22 @@ impl DeskMessage {
             text: text(row, "text")?,
             answer,
             kind,
+            delivery: DeskDelivery::read(row)?,
             at: number(row, "at")?,
         })
+    }
+}
+
+impl DeskDelivery {
+    fn read(row: &Row) -> Result<Option<Self>, StoreError> {
+        let Some(state) = optional_text(row, "state")? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            state,
+            status: optional_text(row, "delivery")?,
+            repeated: number(row, "repeated")? != 0,
+            fault: optional_text(row, "fault")?,
+        }))
     }
 }

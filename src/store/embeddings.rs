@@ -76,3 +76,21 @@ fn decode(bytes: &[u8]) -> Vec<f32> {
         .map(|chunk| f32::from_le_bytes(*chunk))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_comes_back_bit_for_bit() {
+        let vector = [0.0, -0.0, 1.5, f32::MIN_POSITIVE, f32::MAX, -1.0e-7];
+        let bits = |values: &[f32]| {
+            values
+                .iter()
+                .map(|value| value.to_bits())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(bits(&decode(&encode(&vector))), bits(&vector));
+        assert!(decode(&[]).is_empty());
+    }
+}

@@ -214,10 +214,12 @@ async fn insert_delivery(
     if !insert_event(connection, &event, now).await? {
         return Ok(());
     }
-    // A status only moves forward; `failed` is kept unless the message arrived all the same.
+    // A status only moves forward; `failed` is kept unless the message arrived all the same. It also tells
+    // of a message that was perhaps sent that it was.
     sqlx::query(
         "UPDATE outbox SET delivery = $1, external_id = COALESCE(external_id, $2), updated_at = $3, \
-         state = CASE WHEN state = 'unknown' THEN 'sent' ELSE state END \
+         state = CASE WHEN state = 'unknown' OR (state = 'queued' AND repeated = 1) THEN 'sent' \
+         ELSE state END \
          WHERE (external_id = $2 OR id = $4) AND \
          CASE $1 WHEN 'sent' THEN 1 WHEN 'failed' THEN 2 WHEN 'delivered' THEN 3 WHEN 'read' THEN 4 \
          WHEN 'played' THEN 4 ELSE 0 END > \

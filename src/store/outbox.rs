@@ -48,19 +48,32 @@ pub(super) struct NewOutboxRow<'a> {
     pub by_human: bool,
 }
 
-/// Adds what we say to the transcript.
+/// Says a message: in the transcript, and in the queue of a channel that sends.
 pub(super) async fn say(
     connection: &mut Connection,
     message: &NewOutboxRow<'_>,
     awaiting: Option<&str>,
     now: i64,
-) -> Result<String, StoreError> {
-    let id = InboxId::new().0;
+) -> Result<(), StoreError> {
+    let id = write_down(connection, message, awaiting, now).await?;
+    if message.state.channel.is_sent() {
+        queue(connection, message, &id, now).await?;
+    }
+    Ok(())
+}
+
+async fn write_down(
+    connection: &mut Connection,
+    message: &NewOutboxRow<'_>,
+    awaiting: Option<&str>,
+    now: i64,
+) -> Result<InboxId, StoreError> {
+    let id = InboxId::new();
     sqlx::query(
         "INSERT INTO messages (id, conversation_id, turn_id, speaker, text, body, awaiting, at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
-    .bind(&id)
+    .bind(id.as_str())
     .bind(message.state.id.as_str())
     .bind(message.turn.map(TurnId::as_str))
     .bind(if message.by_human { "human" } else { "agent" })
@@ -73,16 +86,16 @@ pub(super) async fn say(
     Ok(id)
 }
 
-/// Queues a message for the channel.
-pub(super) async fn queue(
+async fn queue(
     connection: &mut Connection,
     message: &NewOutboxRow<'_>,
+    said: &InboxId,
     now: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO outbox (id, conversation_id, turn_id, channel, sender, recipient, language, \
-         answer, by_human, state, due_at, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $10)",
+         answer, by_human, state, due_at, created_at, updated_at, message_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $10, $11)",
     )
     .bind(OutboxId::new().0)
     .bind(message.state.id.as_str())
@@ -94,14 +107,15 @@ pub(super) async fn queue(
     .bind(serde_json::to_string(message.answer)?)
     .bind(i64::from(message.by_human))
     .bind(now)
+    .bind(said.as_str())
     .execute(connection)
     .await?;
     Ok(())
 }
 
 impl Store {
-    /// Rows that were being sent when the program died are queued again and marked as perhaps repeated.
-    /// Call it once at start, before anything is sent. Returns how many there were.
+    /// Rows that were being sent when the program died are queued again and marked as perhaps repeated,
+    /// except those of which a status told, or which a person withdrew. Call it once at start, before anything is sent. Returns how many there were.
     ///
     /// # Errors
     /// What the database says.
@@ -109,7 +123,10 @@ impl Store {
         self.write(move |connection| {
             Box::pin(async move {
                 Ok(sqlx::query(
-                    "UPDATE outbox SET state = 'queued', repeated = 1, due_at = $1 WHERE state = 'sending'",
+                    "UPDATE outbox SET due_at = $1, updated_at = $1, \
+                     repeated = CASE WHEN delivery IS NULL AND withdrawn = 0 THEN 1 ELSE repeated END, \
+                     state = CASE WHEN delivery IS NOT NULL THEN 'sent' \
+                     WHEN withdrawn = 1 THEN 'unknown' ELSE 'queued' END WHERE state = 'sending'",
                 )
                 .bind(now)
                 .execute(connection)
@@ -140,7 +157,8 @@ impl Store {
                     "UPDATE outbox SET state = 'sending', attempts = attempts + 1, updated_at = $1 \
                      WHERE id = (SELECT o.id FROM outbox o WHERE o.state = 'queued' AND o.due_at <= $1 \
                      AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id \
-                     AND p.state IN ('queued', 'sending') AND p.id < o.id) ORDER BY o.id LIMIT 1) \
+                     AND p.state IN ('queued', 'sending') AND p.id < o.id) \
+                     ORDER BY o.due_at, o.id LIMIT 1) \
                      RETURNING id, sender, recipient, language, answer, attempts",
                 )
                 .bind(now)
@@ -152,7 +170,8 @@ impl Store {
         .await
     }
 
-    /// Records how sending ended. With [`OutboxState::Queued`] it is tried again at `due_at`.
+    /// Records how sending ended. With [`OutboxState::Queued`] it is tried again at `due_at`, unless a
+    /// person has taken over meanwhile. A row that is not being sent stays as it is.
     ///
     /// # Errors
     /// What the database says.
@@ -169,8 +188,11 @@ impl Store {
         self.write(move |connection| {
             Box::pin(async move {
                 sqlx::query(
-                    "UPDATE outbox SET state = $1, external_id = COALESCE($2, external_id), fault = $3, \
-                     due_at = $4, updated_at = $5 WHERE id = $6",
+                    "UPDATE outbox SET external_id = COALESCE($2, external_id), \
+                     state = CASE WHEN $1 = 'queued' AND withdrawn = 1 THEN 'failed' \
+                     WHEN $1 = 'unknown' AND delivery IS NOT NULL THEN 'sent' ELSE $1 END, \
+                     fault = CASE WHEN $1 = 'queued' AND withdrawn = 1 THEN fault ELSE $3 END, \
+                     due_at = $4, updated_at = $5 WHERE id = $6 AND state = 'sending'",
                 )
                 .bind(state.name())
                 .bind(external_id)

@@ -336,9 +336,35 @@ async fn thank(
         answer,
         by_human: false,
     };
-    outbox::say(connection, &message, None, now).await?;
-    if state.channel.is_sent() {
-        outbox::queue(connection, &message, now).await?;
+    outbox::say(connection, &message, None, now).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Currency;
+
+    fn line(product: &str, quantity: u32, minor: i64) -> PaymentLine {
+        PaymentLine {
+            product_id: product.into(),
+            title: "as it was called".to_owned(),
+            unit_price: Money::new(minor, Currency::EUR),
+            quantity,
+        }
     }
-    Ok(())
+
+    #[test]
+    fn the_same_basket_has_the_same_key_and_another_has_another() {
+        let basket = [line("aria", 2, 14_900), line("moka", 1, 2_490)];
+        let turned = [basket[1].clone(), basket[0].clone()];
+        assert_eq!(basket_key(&basket), basket_key(&turned));
+        let others = [
+            vec![line("aria", 2, 14_900)],
+            vec![line("aria", 1, 14_900), line("moka", 2, 2_490)],
+            vec![line("aria", 2, 14_901), line("moka", 1, 2_490)],
+        ];
+        for other in others {
+            assert_ne!(basket_key(&other), basket_key(&basket), "{other:?}");
+        }
+    }
 }

@@ -167,15 +167,20 @@ async fn raise(
     now: i64,
 ) -> Result<OpenedTicket, StoreError> {
     let priority = open.priority.max(ticket.priority);
-    let known = open.summary.contains(&ticket.summary) && open.priority == priority;
-    if !known {
+    let known = open.summary.contains(&ticket.summary);
+    let summary = if known {
+        open.summary
+    } else {
+        format!(
+            "{}\n---\n{}: {}",
+            open.summary, ticket.subject, ticket.summary
+        )
+    };
+    if !known || open.priority != priority {
         sqlx::query(
             "UPDATE tickets SET summary = $1, priority = $2, updated_at = $3 WHERE id = $4",
         )
-        .bind(format!(
-            "{}\n---\n{}: {}",
-            open.summary, ticket.subject, ticket.summary
-        ))
+        .bind(summary)
         .bind(priority.name())
         .bind(now)
         .bind(open.id.as_str())
@@ -213,4 +218,19 @@ async fn insert(
         created: true,
         priority: ticket.priority,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn priorities_come_back_by_name_and_are_in_order() {
+        let all = [Priority::Normal, Priority::High, Priority::Urgent];
+        for priority in all {
+            assert_eq!(priority.name().parse(), Ok(priority));
+        }
+        assert!(all.is_sorted());
+        assert!("soon".parse::<Priority>().is_err());
+    }
 }

@@ -138,7 +138,8 @@ impl Store {
     /// When a person has taken over meanwhile, the outcome is recorded as silent and nothing is sent.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] when another worker has claimed the conversation since.
+    /// [`StoreError::Stale`] when another worker has claimed the conversation since, or when this claim
+    /// has ended already; nothing is recorded then.
     pub async fn close_turn(&self, closing: Closing, now: i64) -> Result<Outcome, StoreError> {
         self.write(move |connection| Box::pin(close(connection, closing, now)))
             .await
@@ -326,9 +327,6 @@ async fn close(
             by_human: false,
         };
         outbox::say(connection, &message, awaiting.as_deref(), now).await?;
-        if state.channel.is_sent() {
-            outbox::queue(connection, &message, now).await?;
-        }
     }
     Ok(outcome)
 }
@@ -351,7 +349,7 @@ async fn update_conversation(
          holder = CASE WHEN $5 IS NULL THEN holder ELSE 'human' END, \
          waiting_since = CASE WHEN $5 IS NULL THEN waiting_since ELSE COALESCE(waiting_since, $4) END, \
          hand_off_reason = COALESCE($5, hand_off_reason), summary = COALESCE($6, summary) \
-         WHERE id = $7 AND lease_epoch = $8",
+         WHERE id = $7 AND lease_epoch = $8 AND lease_until > 0",
     )
     .bind(closing.language.code())
     .bind(i64::from(closing.misunderstood))
@@ -390,11 +388,15 @@ async fn record(
     .execute(&mut *connection)
     .await?;
     for id in &closing.consumed {
-        sqlx::query("UPDATE inbox SET turn_id = $1 WHERE id = $2")
+        let taken = sqlx::query("UPDATE inbox SET turn_id = $1 WHERE id = $2 AND turn_id IS NULL")
             .bind(closing.turn.as_str())
             .bind(id.as_str())
             .execute(&mut *connection)
-            .await?;
+            .await?
+            .rows_affected();
+        if taken == 0 {
+            return Err(StoreError::Stale);
+        }
         sqlx::query("UPDATE messages SET turn_id = $1, intent = $2 WHERE id = $3")
             .bind(closing.turn.as_str())
             .bind(&closing.intent)

@@ -1,10 +1,13 @@
 //! One writer with group commit.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::Connection as _;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::dialect::{BEGIN, Connection};
 use super::{Store, StoreError};
@@ -16,6 +19,7 @@ const BATCH: usize = 256;
 #[derive(Clone)]
 pub struct Writer {
     jobs: mpsc::Sender<Box<dyn Job>>,
+    stop: CancellationToken,
     task: Arc<Mutex<Option<tokio::task::JoinHandle<()>>>>,
 }
 
@@ -66,17 +70,21 @@ impl Writer {
     /// Starts the writer on its own connection.
     pub fn start(connection: Connection) -> Self {
         let (jobs, queue) = mpsc::channel(4096);
-        let task = tokio::spawn(write(connection, queue));
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(write(connection, queue, stop.clone()));
         Self {
             jobs,
+            stop,
             task: Arc::new(Mutex::new(Some(task))),
         }
     }
 
-    /// Stops the writer; what was not committed yet is refused.
+    /// Commits what was handed in, refuses what comes later, and waits until the file is closed.
     pub async fn stop(&self) {
+        self.stop.cancel();
         if let Some(task) = self.task.lock().await.take() {
-            task.abort();
+            // A writer that died has nothing to wait for.
+            let _ = task.await;
         }
     }
 }
@@ -96,7 +104,7 @@ impl Store {
             result: None,
             waiting,
         };
-        let stopped = || StoreError::Failed("the store is closed".to_owned());
+        let stopped = || StoreError::Full("the store is closed".to_owned());
         self.writer
             .jobs
             .send(Box::new(job))
@@ -106,42 +114,136 @@ impl Store {
     }
 }
 
-async fn write(mut connection: Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+async fn write(
+    mut connection: Connection,
+    mut queue: mpsc::Receiver<Box<dyn Job>>,
+    stop: CancellationToken,
+) {
     let mut batch = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut batch, BATCH).await > 0 {
+    loop {
+        let taken = tokio::select! {
+            taken = queue.recv_many(&mut batch, BATCH) => taken,
+            () = stop.cancelled(), if !queue.is_closed() => {
+                queue.close();
+                continue;
+            }
+        };
+        if taken == 0 {
+            break;
+        }
         let mut failures: Vec<Option<StoreError>> = vec![None; batch.len()];
         if let Err(error) = commit(&mut connection, &mut batch, &mut failures).await {
             failures.iter_mut().for_each(|failure| {
                 failure.get_or_insert_with(|| error.clone());
             });
+            // Fails when the database has ended the transaction by itself, as on a full disk.
+            let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
         }
         for (job, failure) in batch.drain(..).zip(failures) {
             job.answer(failure);
         }
     }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "the database was not closed cleanly");
+    }
 }
 
 /// Each job stands behind a savepoint, so that one that fails takes nothing of the others with it.
+/// The statements are plain ones: the library's own transactions lose count, and with it the
+/// connection, when the database rolls back by itself.
 async fn commit(
     connection: &mut Connection,
     batch: &mut [Box<dyn Job>],
     failures: &mut [Option<StoreError>],
 ) -> Result<(), StoreError> {
-    let mut transaction = connection.begin_with(BEGIN).await?;
+    sqlx::query(BEGIN).execute(&mut *connection).await?;
     for (job, failure) in batch.iter_mut().zip(failures.iter_mut()) {
         sqlx::query("SAVEPOINT job")
-            .execute(&mut *transaction)
+            .execute(&mut *connection)
             .await?;
-        if let Err(error) = job.run(&mut transaction).await {
-            *failure = Some(error);
-            sqlx::query("ROLLBACK TO SAVEPOINT job")
-                .execute(&mut *transaction)
-                .await?;
+        let ran = AssertUnwindSafe(job.run(connection)).catch_unwind().await;
+        let ran = ran.unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".to_owned())));
+        if let Err(error) = ran {
+            *failure = Some(error.clone());
+            let undone = sqlx::query("ROLLBACK TO SAVEPOINT job")
+                .execute(&mut *connection)
+                .await;
+            if let Err(ended) = undone {
+                let full = matches!(error, StoreError::Full(_));
+                return Err(if full { error } else { ended.into() });
+            }
         }
         sqlx::query("RELEASE SAVEPOINT job")
-            .execute(&mut *transaction)
+            .execute(&mut *connection)
             .await?;
     }
-    transaction.commit().await?;
+    sqlx::query("COMMIT").execute(connection).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn keep(store: &Store, key: &'static str) -> Result<String, StoreError> {
+        store.setting(key, key.to_owned()).await
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_or_panics_takes_nothing_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let wrong = store.write(|connection| {
+            Box::pin(async move {
+                sqlx::query("INSERT INTO settings (key, value) VALUES ('half', 'done')")
+                    .execute(connection)
+                    .await?;
+                Err::<(), _>(StoreError::Stale)
+            })
+        });
+        let panics = store.write(|_| Box::pin(async { panic!("on purpose") }));
+        let panics = async { panics.await.map(|(): ()| ()) };
+        let (one, wrong, panicked, two) =
+            tokio::join!(keep(&store, "one"), wrong, panics, keep(&store, "two"));
+        assert_eq!((one.unwrap(), two.unwrap()), ("one".into(), "two".into()));
+        assert!(matches!(wrong, Err(StoreError::Stale)), "{wrong:?}");
+        assert!(
+            matches!(panicked, Err(StoreError::Failed(_))),
+            "{panicked:?}"
+        );
+        let half = store.setting("half", "undone".to_owned()).await.unwrap();
+        assert_eq!(half, "undone");
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_does_not_end_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let ended = store.write(|connection| {
+            Box::pin(async move {
+                sqlx::query("ROLLBACK").execute(connection).await?;
+                Err::<(), _>(StoreError::Full("disk".to_owned()))
+            })
+        });
+        let (before, ended, after) =
+            tokio::join!(keep(&store, "before"), ended, keep(&store, "after"));
+        assert!(matches!(ended, Err(StoreError::Full(_))), "{ended:?}");
+        for beside in [before, after] {
+            assert!(matches!(beside, Err(StoreError::Full(_))), "{beside:?}");
+        }
+        assert_eq!(keep(&store, "later").await.unwrap(), "later");
+    }
+
+    #[tokio::test]
+    async fn closing_commits_what_was_handed_in_and_refuses_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let (kept, ()) = tokio::join!(keep(&store, "kept"), store.close());
+        assert_eq!(kept.unwrap(), "kept");
+        let late = keep(&store, "late").await;
+        assert!(matches!(late, Err(StoreError::Full(_))), "{late:?}");
+        let again = Store::open(folder.path()).await.unwrap();
+        let found = again.setting("kept", "lost".to_owned()).await.unwrap();
+        assert_eq!(found, "kept");
+    }
 }

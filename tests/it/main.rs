@@ -27,6 +27,8 @@ mod qdrant;
 #[cfg(test)]
 mod serving;
 #[cfg(test)]
+mod store;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod understand;
@@ -34,3 +36,5 @@ mod understand;
 mod web;
 #[cfg(test)]
 mod whatsapp;
+#[cfg(test)]
+mod worker;

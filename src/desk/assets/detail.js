@@ -145,7 +145,7 @@ function ticketPart(ticket) {
   );
 }
 
-function message({ speaker, text, kind, answer, at }) {
+function message({ speaker, text, kind, answer, delivery, at }) {
   const said = element("p", { className: "said" }, text || (kind ? `[${kind}]` : ""));
   return element(
     "li",
@@ -156,7 +156,13 @@ function message({ speaker, text, kind, answer, at }) {
     answer?.payment ? element("p", { className: "pay" }, `Payment link: ${money(answer.payment.total)}`) : null,
     answer?.choices?.length ? element("p", { className: "offered" }, `Offered: ${answer.choices.map((choice) => choice.title).join(", ")}`) : null,
     answer?.sources?.length ? element("p", { className: "offered" }, `From: ${answer.sources.map((source) => source.title).join(", ")}`) : null,
+    delivery ? element("p", { className: "offered" }, arrival(delivery)) : null,
   );
+}
+
+function arrival({ state, status, repeated, fault }) {
+  const twice = repeated ? "sent again after a stop, perhaps twice" : null;
+  return [`Delivery: ${status ?? state}`, twice, fault].filter(Boolean).join(" · ");
 }
 
 function card({ title, price, stock, image_url: address }) {

@@ -33,10 +33,13 @@ impl Program {
     /// Serves on a free port; none when it died before it was open.
     pub async fn serve(data: &Path, variables: &[(&str, &str)]) -> Option<Self> {
         let mut command = command(data, &["serve", "--listen", "127.0.0.1:0"]);
-        command
-            .envs(variables.iter().copied())
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null());
+        command.envs(variables.iter().copied());
+        Self::start(command).await
+    }
+
+    /// Starts a command that serves.
+    pub async fn start(mut command: Command) -> Option<Self> {
+        command.stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let opened = tokio::time::timeout(Duration::from_secs(60), async {
@@ -51,6 +54,11 @@ impl Program {
         // What it goes on to say must be read, or the pipe fills up.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Some(Self { url, child })
+    }
+
+    /// The process, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Whether it has ended.

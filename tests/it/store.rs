@@ -1,0 +1,152 @@
+//! The store through its own doors: real files, read again by a second connection.
+
+mod accept;
+mod backup;
+mod claims;
+mod disk_full;
+mod files;
+mod model;
+mod money;
+mod outbox;
+mod plans;
+mod sending;
+
+use std::path::Path;
+
+use sportello::domain::{
+    Answer, Channel, ConversationId, Inbound, InboundContent, Language, Outcome, TurnId, TurnTrace,
+};
+use sportello::store::{Accepted, Claim, Closing, DeskDelivery, Intake, OutboxState, Store};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Row as _};
+use tempfile::TempDir;
+
+/// A moment, milliseconds since 1970.
+pub const NOW: i64 = 1_795_000_000_000;
+pub const LEASE: i64 = 60_000;
+/// Our number.
+pub const OURS: &str = "106540352242922";
+
+/// An empty store in a folder of its own.
+pub async fn empty() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    (folder, store)
+}
+
+pub fn text(text: &str) -> InboundContent {
+    InboundContent::Text {
+        text: text.to_owned(),
+    }
+}
+
+/// A WhatsApp message of a customer.
+pub fn message(sender: &str, id: &str, content: InboundContent) -> Inbound {
+    Inbound {
+        channel: Channel::Whatsapp,
+        recipient: OURS.to_owned(),
+        external_id: id.to_owned(),
+        sender: sender.to_owned(),
+        phone: Some(sender.to_owned()),
+        name: Some("Ada".to_owned()),
+        sent_at: NOW / 1000,
+        content,
+    }
+}
+
+/// Accepts messages as one delivery, without waiting for more of a burst.
+pub async fn accept(store: &Store, messages: Vec<Inbound>, now: i64) -> Vec<Accepted> {
+    let intake = Intake {
+        messages: messages.into_iter().map(|message| (message, 0)).collect(),
+        ..Intake::default()
+    };
+    store.accept(intake, now).await.unwrap()
+}
+
+/// A customer who has said something: the conversation.
+pub async fn customer(store: &Store, sender: &str) -> ConversationId {
+    let id = format!("wamid.{sender}");
+    let accepted = accept(store, vec![message(sender, &id, text("ciao"))], NOW).await;
+    accepted[0].conversation.clone()
+}
+
+pub async fn claim(store: &Store, now: i64) -> Option<Claim> {
+    store.claim("tester", LEASE, now).await.unwrap()
+}
+
+/// Ends a claim with an answer.
+pub fn answered(claim: &Claim, words: &str) -> Closing {
+    let pending = claim.pending.iter();
+    Closing {
+        turn: TurnId::new(),
+        conversation: claim.state.id.clone(),
+        epoch: claim.epoch,
+        consumed: pending.map(|message| message.id.clone()).collect(),
+        intent: None,
+        outcome: Outcome::Answered {
+            answer: Answer::text(words),
+            awaiting: None,
+        },
+        trace: TurnTrace::default(),
+        language: Language::IT,
+        misunderstood: 0,
+        disclosed: false,
+    }
+}
+
+/// A conversation whose customer is answered with each of the words, in order.
+pub async fn answers(store: &Store, sender: &str, words: &[&str]) -> ConversationId {
+    let mut conversation = None;
+    for (place, words) in words.iter().enumerate() {
+        let id = format!("wamid.{sender}.{place}");
+        let accepted = accept(store, vec![message(sender, &id, text("ciao"))], NOW).await;
+        conversation = Some(accepted[0].conversation.clone());
+        let claim = claim(store, NOW).await.unwrap();
+        store
+            .close_turn(answered(&claim, words), NOW)
+            .await
+            .unwrap();
+    }
+    conversation.unwrap()
+}
+
+/// The next message to send, marked `sending`: its words.
+pub async fn taken(store: &Store, now: i64) -> Option<(sportello::store::OutboxRow, String)> {
+    let row = store.take_outgoing(now).await.unwrap()?;
+    let words = row.message.answer.text.clone();
+    Some((row, words))
+}
+
+pub async fn sent(store: &Store, row: &sportello::store::OutboxRow, wamid: &str) {
+    let id = &row.message.id;
+    store
+        .record_sending(
+            id,
+            OutboxState::Sent,
+            Some(wamid.to_owned()),
+            None,
+            NOW,
+            NOW,
+        )
+        .await
+        .unwrap();
+}
+
+/// What the desk sees of the messages that were sent in a conversation.
+pub async fn deliveries(store: &Store, conversation: &ConversationId) -> Vec<DeskDelivery> {
+    let said = store.transcript(conversation, "", 100).await.unwrap();
+    said.into_iter().filter_map(|said| said.delivery).collect()
+}
+
+/// A second connection to the file of a folder.
+pub async fn second_connection(folder: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(folder.join("sportello.db"));
+    options.connect().await.unwrap()
+}
+
+/// A number that a second connection reads.
+pub async fn count(folder: &Path, question: &'static str) -> i64 {
+    let mut connection = second_connection(folder).await;
+    let row = sqlx::query(question).fetch_one(&mut connection).await;
+    row.unwrap().get(0)
+}
