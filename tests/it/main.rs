@@ -34,3 +34,5 @@ mod understand;
 mod web;
 #[cfg(test)]
 mod whatsapp;
+#[cfg(test)]
+mod whole;
