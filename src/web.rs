@@ -52,6 +52,9 @@ pub enum PaymentDoor {
     Closed,
 }
 
+/// The products; another list once the catalog was read anew.
+pub type Shelf = Arc<dyn Fn() -> Vec<Product> + Send + Sync>;
+
 /// What the page needs of the rest of the program.
 #[derive(Clone)]
 pub struct State {
@@ -67,8 +70,8 @@ pub struct State {
     pub mask: fn(&str) -> String,
     /// The shop.
     pub shop: config::Shop,
-    /// The catalog, in its order.
-    pub products: Arc<[Product]>,
+    /// The catalog as it was read last, in its order.
+    pub products: Shelf,
     /// The catalog's pictures.
     pub images: Images,
     /// Where payment links lead.
@@ -102,8 +105,11 @@ impl Web {
 
 /// The routes of the page.
 pub fn router(state: State) -> Router {
-    let policy =
-        content_security_policy(picture_origins(&state.products).iter().map(String::as_str));
+    let policy = content_security_policy(
+        picture_origins(&(state.products)())
+            .iter()
+            .map(String::as_str),
+    );
     let web = Arc::new(Web {
         messages: Limiter::per_minute(state.limits.messages_per_minute),
         calls: Limiter::per_minute(state.limits.tools_per_minute),

@@ -111,7 +111,7 @@ fn web_state(
     keeper: &Doorkeeper,
     public_url: &Url,
 ) -> Result<web::State, AppError> {
-    let knowledge = Arc::clone(&app.knowledge);
+    let (knowledge, shelf) = (Arc::clone(&app.knowledge), Arc::clone(&app.knowledge));
     Ok(web::State {
         store: app.store.clone(),
         events: app.events.clone(),
@@ -119,7 +119,7 @@ fn web_state(
         wake: Arc::clone(&app.inbox),
         mask,
         shop: app.config.shop.clone(),
-        products: app.knowledge.load().products.clone().into(),
+        products: Arc::new(move || shelf.load().products.clone()),
         images: Arc::new(move |file| {
             knowledge
                 .load()

@@ -146,9 +146,8 @@ pub async fn products(
     let language = wanted
         .language
         .unwrap_or_else(|| language::preferred(&headers, &web.state.shop.languages));
-    let shelf: Vec<Shelved<'_>> = web
-        .state
-        .products
+    let products = (web.state.products)();
+    let shelf: Vec<Shelved<'_>> = products
         .iter()
         .map(|product| shelved(product, language))
         .collect();

@@ -98,7 +98,7 @@ fn web_state(store: &Store) -> web::State {
         wake: Arc::new(Notify::new()),
         mask,
         shop: config::Shop::default(),
-        products: products().into(),
+        products: Arc::new(products),
         images: Arc::new(image),
         payments: demo_payments(store.clone(), events.clone()),
         limits: config::Limits::default(),

@@ -50,6 +50,7 @@ fn ours(body: &str, place: usize) -> Value {
                 .map(|change| &mut change["value"]),
         );
     }
+    let mut renamed = 0;
     for value in values {
         if let Some(metadata) = value.get_mut("metadata") {
             metadata["phone_number_id"] = json!(NUMBER);
@@ -73,8 +74,9 @@ fn ours(body: &str, place: usize) -> Value {
         // Placeholders of the examples: several share one id.
         for list in ["messages", "message_echoes"] {
             let messages = value.get_mut(list).and_then(Value::as_array_mut);
-            for (nth, message) in messages.into_iter().flatten().enumerate() {
-                message["id"] = json!(format!("wamid.{place}.{nth}"));
+            for message in messages.into_iter().flatten() {
+                message["id"] = json!(format!("wamid.{place}.{renamed}"));
+                renamed += 1;
             }
         }
     }
@@ -149,6 +151,10 @@ async fn every_shared_body_is_kept_and_only_what_is_said_is_answered() {
     for (sender, path) in &expected.asking {
         assert_eq!(answers.get(sender), Some(&1), "{path} is answered once");
     }
+    // One who also says something is among the others.
+    expected
+        .quiet
+        .retain(|sender, _| !expected.asking.contains_key(sender));
     for (sender, path) in &expected.quiet {
         assert_eq!(answers.get(sender), None, "{path} gets no answer");
     }

@@ -24,7 +24,8 @@ async fn look(python: &Path, mode: &str, server: &[&str]) -> Value {
         arguments.push("--call");
         arguments.extend(call);
     }
-    arguments.extend(["--read", "sportello://products/macchina-aria/it"]);
+    arguments.extend(["--read", "sportello://products/macchina-aria"]);
+    arguments.extend(["--read", "sportello://policies/returns/it"]);
     arguments.extend(["--prompt", "counter", r#"{"language": "it"}"#]);
     arguments.extend(server);
     client(python, &arguments).await
@@ -42,29 +43,33 @@ async fn every_way_in_shows_the_same_and_it_works() {
         folder,
         "mcp",
     ];
-    let alone = look(&python, "auto", &stdio).await;
-
     let program = Program::serve(data.path(), &[]).await.unwrap();
     let url = format!("{}/mcp", program.url);
-    let seen = [
+    let mut seen = vec![
         look(&python, "auto", &[&url]).await,
         look(&python, "legacy", &[&url]).await,
         look(&python, "auto", &stdio).await,
         look(&python, "legacy", &stdio).await,
-        alone,
     ];
+    the_lists_agree(&program, data.path(), &seen[0]["tools"]).await;
+    // Alone it only has to know where its pictures are.
+    let public_url = format!("SPORTELLO_SERVER__PUBLIC_URL={}", program.url);
+    assert_eq!(program.stop().await, Some(0));
+    let alone = [&["--", "env", &public_url], &stdio[1..]].concat();
+    seen.push(look(&python, "auto", &alone).await);
+
     assert_eq!(seen[0]["protocolVersion"], "2026-07-28");
     assert_eq!(seen[1]["protocolVersion"], "2025-11-25");
     for other in &seen[1..] {
-        for key in [
-            "tools",
-            "resources",
-            "templates",
-            "prompts",
-            "calls",
-            "reads",
-        ] {
+        for key in ["tools", "resources", "templates", "prompts"] {
             assert_eq!(seen[0][key], other[key], "{key}");
+        }
+        for (place, call) in other["calls"].as_array().unwrap().iter().enumerate() {
+            let first = &seen[0]["calls"][place];
+            assert_eq!(call["structuredContent"], first["structuredContent"]);
+        }
+        for (place, read) in other["reads"].as_array().unwrap().iter().enumerate() {
+            assert_eq!(read["contents"], seen[0]["reads"][place]["contents"]);
         }
     }
     let calls = &seen[0]["calls"];
@@ -83,9 +88,8 @@ async fn every_way_in_shows_the_same_and_it_works() {
     assert!(passages.to_string().contains("30"), "{passages}");
     let text = seen[0]["reads"][0]["contents"][0]["text"].as_str().unwrap();
     assert!(text.contains("Macchina espresso Aria"), "{text}");
-
-    the_lists_agree(&program, data.path(), &seen[0]["tools"]).await;
-    assert_eq!(program.stop().await, Some(0));
+    let returns = &seen[0]["reads"][1]["contents"][0];
+    assert_eq!(returns["mimeType"], "text/markdown");
 }
 
 async fn the_lists_agree(program: &Program, data: &Path, listed: &Value) {

@@ -178,6 +178,9 @@ async fn a_running_server_indexes_on_command_and_goes_on_searching() {
             assert_eq!(done.code, Some(0), "{done}");
             assert_eq!(done.json()["chunks"], rows.len() * 2 + 1);
         }
+        let shelf = reqwest::get(format!("{}/api/products", program.url));
+        let shelf: Value = shelf.await.unwrap().json().await.unwrap();
+        assert_eq!(shelf["products"].as_array().unwrap().len(), rows.len());
         let found = search(data.path(), &variables, "Molino grinder").await;
         assert_eq!(
             found.contains(&"molino".to_owned()),
