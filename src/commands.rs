@@ -19,6 +19,7 @@ mod understand;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -139,7 +140,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    match runtime.block_on(run(cli)) {
+    let ran = runtime.block_on(run(cli));
+    // A read of standard input cannot be interrupted; it must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let text = failure.to_string();

@@ -141,7 +141,7 @@ pub trait Embedder: Send + Sync {
     /// Names the model; vectors of different ids are never mixed.
     fn id(&self) -> &str;
 
-    /// Length of a vector.
+    /// Length of a vector; 0 while an endpoint has not told it.
     fn dimension(&self) -> usize;
 
     /// One L2-normalised vector per text, in order.

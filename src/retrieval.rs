@@ -7,6 +7,7 @@ pub use build::{BuildReport, Builder, IndexingError, embed_cached};
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -16,6 +17,8 @@ use crate::ports::{Embedder, Filter, Index, IndexError, SearchRequest};
 
 /// Passages per leg before fusing.
 const LEG: usize = 50;
+/// The longest a search waits for its vector; the words answer alone then.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Searches the index.
 pub struct Retriever {
@@ -95,10 +98,15 @@ impl Retriever {
     }
 
     async fn vector(&self, text: &str) -> Option<Vec<f32>> {
-        match self.embedder.embed(&[text.to_owned()]).await {
-            Ok(vectors) => vectors.into_iter().next(),
-            Err(error) => {
+        let texts = [text.to_owned()];
+        match tokio::time::timeout(PATIENCE, self.embedder.embed(&texts)).await {
+            Ok(Ok(vectors)) => vectors.into_iter().next(),
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "no vector for a query");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("no vector for a query in time");
                 None
             }
         }

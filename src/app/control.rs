@@ -149,7 +149,11 @@ pub async fn perform(
             let context = CallContext::of(Caller::Operator, language.unwrap_or(home));
             Ok(match app.tools.call(&name, arguments, &context).await {
                 Ok(result) => json!({ "ok": true, "result": result }),
-                Err(error) => json!({ "ok": false, "error": error.for_caller() }),
+                Err(error) => json!({
+                    "ok": false,
+                    "reason": error.name(),
+                    "error": error.for_caller(),
+                }),
             })
         }
         Command::Talk(talk) => value(&app.talk(talk).await?),

@@ -71,6 +71,20 @@ impl AppError {
             | Self::Prompt(_) => 3,
         }
     }
+
+    /// Whether the same may work later: an endpoint or a server is away.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Embed(EmbedError::Unavailable(_))
+                | Self::Index(IndexError::Unavailable(_))
+                | Self::Indexing(
+                    IndexingError::Embed(EmbedError::Unavailable(_))
+                        | IndexingError::Index(IndexError::Unavailable(_))
+                )
+        )
+    }
 }
 
 /// The parts that every command shares.
@@ -119,9 +133,7 @@ impl App {
         let reader = encoder()?;
         let embedder: Arc<dyn Embedder> = match config.embedding.provider {
             EmbeddingProvider::Builtin => Arc::clone(&reader),
-            EmbeddingProvider::Openai => {
-                Arc::new(OpenAiEmbedder::connect(&config.embedding).await?)
-            }
+            EmbeddingProvider::Openai => Arc::new(OpenAiEmbedder::new(&config.embedding)?),
         };
         let index = index(&config, data)?;
         let retriever = Arc::new(Retriever::new(
@@ -140,12 +152,12 @@ impl App {
         };
         Ok(Self {
             tools: Arc::new(registry(&workbench)),
-            builder: Builder {
+            builder: Builder::new(
                 index,
                 embedder,
-                store: store.clone(),
-                chunk_tokens: config.retrieval.chunk_tokens,
-            },
+                store.clone(),
+                config.retrieval.chunk_tokens,
+            ),
             config,
             data: data.to_owned(),
             store,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Zoned;
 use secrecy::SecretString;
@@ -23,6 +24,8 @@ use crate::worker::{DeskClock, Worker};
 
 /// Senders that run at once.
 const SENDERS: usize = 4;
+/// Between two tries to build the index.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What a person needs to know of a server that has started.
 #[derive(Debug, Clone)]
@@ -112,18 +115,34 @@ async fn work(
     }
     ready.cancel();
     tasks.spawn(socket.run(Arc::clone(&app), prepared.clone(), stop.clone()));
-    let indexed = tokio::select! {
-        indexed = app.reindex(Some(&prepared), |_, _| {}) => indexed,
-        () = stop.cancelled() => return,
-    };
-    match indexed {
-        Ok(report) => tracing::info!(
-            chunks = report.chunks,
-            embedded = report.embedded,
-            "the index is up to date"
-        ),
-        Err(error) => {
-            tracing::error!(%error, "the index is not up to date; what was live stays live")
+    tokio::select! {
+        () = bring_up_to_date(&app, &prepared) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Builds the index, again after growing pauses while an endpoint or a server is away.
+async fn bring_up_to_date(app: &App, prepared: &Prepared) {
+    let mut pause = Duration::from_secs(2);
+    loop {
+        match app.reindex(Some(prepared), |_, _| {}).await {
+            Ok(report) => {
+                tracing::info!(
+                    chunks = report.chunks,
+                    embedded = report.embedded,
+                    "the index is up to date"
+                );
+                return;
+            }
+            Err(error) if error.may_pass() => {
+                tracing::warn!(%error, seconds = pause.as_secs(), "the index is not up to date; trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the index is not up to date; what was live stays live");
+                return;
+            }
         }
     }
 }

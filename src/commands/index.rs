@@ -15,7 +15,7 @@ pub struct Args {
 
 /// Brings the index up to date.
 pub async fn run(shared: Shared, args: &Args) -> Result<(), Failure> {
-    let mut session = Session::open(shared).await?;
+    let mut session = Session::without_index(shared).await?;
     let report = session.ask(Command::Index).await?;
     session.close().await;
     if args.json {

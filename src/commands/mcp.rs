@@ -23,7 +23,15 @@ pub async fn run(shared: Shared) -> Result<(), Failure> {
                 tokio::io::AsyncWriteExt::shutdown(&mut writer).await
             };
             let down = tokio::io::copy(&mut reader, &mut stdout);
-            tokio::try_join!(up, down)?;
+            let (mut up, mut down) = (std::pin::pin!(up), std::pin::pin!(down));
+            // The server may end first; the client's end stays open then.
+            tokio::select! {
+                sent = &mut up => {
+                    sent?;
+                    down.await?;
+                }
+                received = &mut down => drop(received?),
+            }
             Ok(())
         }
         Session::Local(local) => {

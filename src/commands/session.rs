@@ -8,7 +8,8 @@ use tokio_util::task::TaskTracker;
 
 use super::output::{note, progress};
 use super::{Failure, Shared};
-use crate::app::{App, Command, Prepared, Remote, perform};
+use crate::app::{App, AppError, Command, Prepared, Remote, perform};
+use crate::retrieval::IndexingError;
 
 /// The shop behind a command.
 pub enum Session {
@@ -37,6 +38,14 @@ impl Session {
         Ok(Self::Local(Box::new(Local::open(shared).await?)))
     }
 
+    /// Finds the server, or opens the folder as it is.
+    pub async fn without_index(shared: Shared) -> Result<Self, Failure> {
+        if let Some(remote) = Remote::find(&shared.data).await {
+            return Ok(Self::Remote(Box::new(remote)));
+        }
+        Ok(Self::Local(Box::new(Local::without_index(shared).await?)))
+    }
+
     /// Asks for something.
     pub async fn ask(&mut self, command: Command) -> Result<Value, Failure> {
         match self {
@@ -56,28 +65,49 @@ impl Session {
 }
 
 impl Local {
-    /// Opens the folder in this process.
+    /// Opens the folder in this process. The index is built when there is none yet.
     pub async fn open(shared: Shared) -> Result<Self, Failure> {
+        let local = Self::without_index(shared).await?;
+        local.first_index().await?;
+        Ok(local)
+    }
+
+    async fn without_index(shared: Shared) -> Result<Self, Failure> {
         let public_url = public_url(&shared);
         let app = Arc::new(App::open(shared.config, &shared.data, &public_url).await?);
         let prepared = app.prepare().await?;
-        if app
-            .builder
-            .index
-            .live()
-            .await
-            .map_err(crate::app::AppError::from)?
-            .is_none()
-        {
-            note("sportello: building the index for the first time");
-            app.reindex(Some(&prepared), progress("index")).await?;
-        }
         Ok(Self {
             app,
             prepared,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         })
+    }
+
+    /// Builds the index where there is none with vectors. Without the embedding endpoint, words have to do.
+    async fn first_index(&self) -> Result<(), Failure> {
+        let builder = &self.app.builder;
+        let live = builder.index.live().await.map_err(AppError::from)?;
+        if live.is_some_and(|live| live.vectors) {
+            return Ok(());
+        }
+        note("sportello: building the index for the first time");
+        let built = self
+            .app
+            .reindex(Some(&self.prepared), progress("index"))
+            .await;
+        match built {
+            Err(AppError::Indexing(IndexingError::Embed(error))) => {
+                note(&format!("sportello: searching by words only: {error}"));
+                let knowledge = self.app.knowledge.load_full();
+                let words = builder.build_words(&knowledge).await;
+                Ok(words.map_err(AppError::from)?)
+            }
+            other => {
+                other?;
+                Ok(())
+            }
+        }
     }
 
     /// Starts the workers, for commands that talk.

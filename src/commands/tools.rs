@@ -91,7 +91,11 @@ async fn call(
         if as_json {
             json(&answer)?;
         }
-        return Err(Failure::Check(text));
+        return Err(match answer["reason"].as_str() {
+            Some("invalid" | "unknown") => Failure::Wrong(text),
+            Some("unavailable") => Failure::Machine(text),
+            _ => Failure::Check(text),
+        });
     }
     if as_json {
         return json(&answer["result"]);

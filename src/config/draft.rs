@@ -52,15 +52,20 @@ impl Draft {
         }
     }
 
-    /// Where the value, or else the nearest table around it, was written.
+    /// Where the value, or else the nearest table around it, or the first value in it, was written.
     pub(super) fn origin(&self, pointer: &str) -> Option<&Origin> {
-        let mut pointer = pointer;
-        loop {
-            if let Some(origin) = self.origins.get(pointer) {
+        let mut around = Some(pointer);
+        while let Some(place) = around {
+            if let Some(origin) = self.origins.get(place) {
                 return Some(origin);
             }
-            pointer = pointer.rsplit_once('/')?.0;
+            around = place.rsplit_once('/').map(|(table, _)| table);
         }
+        let below = format!("{pointer}/");
+        let first = self.origins.range(below.clone()..).next();
+        first
+            .filter(|(place, _)| place.starts_with(&below))
+            .map(|(_, origin)| origin)
     }
 
     /// The value of a dotted key such as `llm.model`, when it was written.

@@ -1,6 +1,7 @@
 //! Vectors from an OpenAI-compatible `/v1/embeddings` endpoint.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -19,15 +20,17 @@ pub struct OpenAiEmbedder {
     endpoint: Endpoint,
     id: String,
     model: String,
-    dimension: usize,
+    /// Told by the first answer.
+    dimension: OnceLock<usize>,
 }
 
 impl OpenAiEmbedder {
-    /// For a model whose vectors are known to have this length; nothing is sent.
+    /// Prepares the connection; the endpoint is first asked when a vector is needed, and the length of the
+    /// first one binds all others.
     ///
     /// # Errors
     /// [`EmbedError::Unusable`] when the address or the key cannot be used.
-    pub fn new(config: &Embedding, dimension: usize) -> Result<Self, EmbedError> {
+    pub fn new(config: &Embedding) -> Result<Self, EmbedError> {
         let endpoint = Endpoint::new(&Settings {
             section: "embedding",
             base_url: config.base_url.as_deref(),
@@ -39,19 +42,8 @@ impl OpenAiEmbedder {
             id: format!("{}@{}", config.model, endpoint.host()),
             endpoint,
             model: config.model.clone(),
-            dimension,
+            dimension: OnceLock::new(),
         })
-    }
-
-    /// Asks the endpoint for one vector and learns the length from it.
-    ///
-    /// # Errors
-    /// As [`Self::new`], and what the endpoint said.
-    pub async fn connect(config: &Embedding) -> Result<Self, EmbedError> {
-        let mut embedder = Self::new(config, 0)?;
-        let vectors = embedder.batch(&["dimension".to_owned()]).await?;
-        embedder.dimension = vectors.first().map_or(0, Vec::len);
-        Ok(embedder)
     }
 
     async fn batch(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Failure> {
@@ -76,19 +68,19 @@ impl Embedder for OpenAiEmbedder {
     }
 
     fn dimension(&self) -> usize {
-        self.dimension
+        self.dimension.get().copied().unwrap_or(0)
     }
 
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
         let mut vectors = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
             for vector in self.batch(batch).await? {
-                if vector.len() != self.dimension {
+                let dimension = *self.dimension.get_or_init(|| vector.len());
+                if vector.len() != dimension {
                     return Err(EmbedError::Unusable(format!(
-                        "`{}` answered {} numbers a vector where {} were expected",
+                        "`{}` answered {} numbers a vector where {dimension} were expected",
                         self.id,
                         vector.len(),
-                        self.dimension
                     )));
                 }
                 vectors.push(vector);
@@ -103,7 +95,7 @@ impl fmt::Debug for OpenAiEmbedder {
         formatter
             .debug_struct("OpenAiEmbedder")
             .field("id", &self.id)
-            .field("dimension", &self.dimension)
+            .field("dimension", &self.dimension())
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::knowledge::{Knowledge, chunks, embedding_text};
@@ -13,16 +14,15 @@ use crate::store::{Store, StoreError};
 /// Texts per call of the embedder.
 const BATCH: usize = 64;
 
-/// Builds generations of the index.
+/// Builds generations of the index, one at a time.
 pub struct Builder {
     /// The index.
     pub index: Arc<dyn Index>,
-    /// Makes the vectors.
-    pub embedder: Arc<dyn Embedder>,
-    /// Keeps them.
-    pub store: Store,
-    /// Tokens of one chunk.
-    pub chunk_tokens: usize,
+    embedder: Arc<dyn Embedder>,
+    store: Store,
+    chunk_tokens: usize,
+    /// Two builds at once would write into the same unfinished generation.
+    turn: Mutex<()>,
 }
 
 /// What a build did.
@@ -51,6 +51,23 @@ pub enum IndexingError {
 }
 
 impl Builder {
+    /// A builder of chunks of so many tokens. `store` keeps the vectors that `embedder` makes.
+    #[must_use]
+    pub fn new(
+        index: Arc<dyn Index>,
+        embedder: Arc<dyn Embedder>,
+        store: Store,
+        chunk_tokens: usize,
+    ) -> Self {
+        Self {
+            index,
+            embedder,
+            store,
+            chunk_tokens,
+            turn: Mutex::default(),
+        }
+    }
+
     /// Brings the index up to date with the knowledge. `progress` hears how many chunks of how many
     /// have their vector. Safe to interrupt: the live generation changes in the last step only.
     ///
@@ -61,6 +78,7 @@ impl Builder {
         knowledge: &Knowledge,
         progress: impl Fn(usize, usize) + Send + Sync,
     ) -> Result<BuildReport, IndexingError> {
+        let _turn = self.turn.lock().await;
         let mut points = chunks(knowledge, self.chunk_tokens);
         let hashes: Vec<String> = points.iter().map(content_hash).collect();
         let content = digest(hashes.iter().map(String::as_bytes));
@@ -76,7 +94,7 @@ impl Builder {
             });
         }
         let embedded = self.embed(&mut points, &progress).await?;
-        self.write(&points, self.generation(&content, points.len(), true))
+        self.write(&points, self.generation(&content, &points, true))
             .await?;
         Ok(BuildReport {
             chunks: points.len(),
@@ -91,24 +109,27 @@ impl Builder {
     /// # Errors
     /// What the index says.
     pub async fn build_words(&self, knowledge: &Knowledge) -> Result<(), IndexingError> {
+        let _turn = self.turn.lock().await;
         if self.index.live().await?.is_some() {
             return Ok(());
         }
         let points = chunks(knowledge, self.chunk_tokens);
         let hashes: Vec<String> = points.iter().map(content_hash).collect();
         let content = digest(hashes.iter().map(String::as_bytes));
-        self.write(&points, self.generation(&content, points.len(), false))
+        self.write(&points, self.generation(&content, &points, false))
             .await
     }
 
-    fn generation(&self, content: &str, points: usize, vectors: bool) -> Generation {
+    fn generation(&self, content: &str, points: &[IndexPoint], vectors: bool) -> Generation {
+        // Not the embedder's: an endpoint tells it with its first vector, and all of these may be cached.
+        let known = points.iter().find_map(|point| point.vector.as_ref());
         Generation {
             name: Uuid::now_v7().simple().to_string(),
             model: self.embedder.id().to_owned(),
-            dimension: self.embedder.dimension(),
+            dimension: known.map_or_else(|| self.embedder.dimension(), Vec::len),
             content: content.to_owned(),
             vectors,
-            points,
+            points: points.len(),
         }
     }
 

@@ -117,6 +117,17 @@ pub enum ToolError {
 }
 
 impl ToolError {
+    /// The name in machine output.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::Unknown(_) => "unknown",
+            Self::NotAllowed(_) => "not_allowed",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
+
     /// What the model or the caller may read.
     #[must_use]
     pub fn for_caller(&self) -> String {

@@ -38,3 +38,4 @@ mod web;
 mod whatsapp;
 #[cfg(test)]
 mod worker;
+mod whole;

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 use crate::support::graph::{Graph, NUMBER, SECRET, TOKEN, sign, text_webhook};
 use crate::support::program::{Program, command};
 
-async fn deliver(url: &str, body: &Value) -> Option<u16> {
+pub async fn deliver(url: &str, body: &Value) -> Option<u16> {
     let bytes = serde_json::to_vec(body).unwrap();
     let signature = sign(SECRET, &bytes);
     let sent = reqwest::Client::new()
@@ -22,7 +22,7 @@ async fn deliver(url: &str, body: &Value) -> Option<u16> {
     sent.ok().map(|answer| answer.status().as_u16())
 }
 
-fn variables(graph_url: &str) -> Vec<(&'static str, String)> {
+pub fn variables(graph_url: &str) -> Vec<(&'static str, String)> {
     vec![
         ("SPORTELLO_WHATSAPP__APP_SECRET", SECRET.to_owned()),
         ("SPORTELLO_WHATSAPP__VERIFY_TOKEN", "verify-me".to_owned()),
@@ -33,7 +33,7 @@ fn variables(graph_url: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-async fn serve(data: &Path, graph: &Graph, more: &[(&str, &str)]) -> Option<Program> {
+pub async fn serve(data: &Path, graph: &Graph, more: &[(&str, &str)]) -> Option<Program> {
     let config = graph.config();
     let own = variables(&config.graph_url);
     let all: Vec<(&str, &str)> = own

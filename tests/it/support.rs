@@ -5,5 +5,6 @@ pub mod graph;
 pub mod listener;
 pub mod model;
 pub mod program;
+pub mod python;
 pub mod qdrant_server;
 pub mod stripe;

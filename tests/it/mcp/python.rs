@@ -1,16 +1,15 @@
 //! An independent client: the `mcp` package from PyPI, in both of its modes.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use super::{Door, LEGACY, MODERN};
+use crate::support::python::{client, interpreter};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_client_sees_the_same_in_both_modes() {
-    let python = python().await;
+    let python = interpreter().await;
     let door = Door::open().await;
     let auto = look(&python, "auto", &door.url("/mcp")).await;
     let legacy = look(&python, "legacy", &door.url("/mcp")).await;
@@ -48,34 +47,13 @@ async fn the_python_client_sees_the_same_in_both_modes() {
 }
 
 async fn look(python: &Path, mode: &str, url: &str) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/mcp_list.py");
-    let mut command = Command::new(python);
-    command
-        .arg(script)
-        .args(["--mode", mode])
-        .args(["--call", "look_up", r#"{"query": "moka"}"#])
-        .args(["--call", "look_up", r#"{"query": "moka", "limit": 99}"#])
-        .args(["--read", "sportello://policies/returns/it"])
-        .args(["--prompt", "advise", r#"{"need": "a gift"}"#])
-        .arg(url);
-    serde_json::from_str(&run(command).await).unwrap()
-}
-
-/// The interpreter that has the client; made on the first call, which needs the package index.
-async fn python() -> PathBuf {
-    let mut command = Command::new("python3");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup_python.py"));
-    PathBuf::from(run(command).await.trim())
-}
-
-async fn run(mut command: Command) -> String {
-    let output = command
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{:?}: {errors}", command.as_std());
-    String::from_utf8(output.stdout).unwrap()
+    let options = [
+        &["--mode", mode][..],
+        &["--call", "look_up", r#"{"query": "moka"}"#],
+        &["--call", "look_up", r#"{"query": "moka", "limit": 99}"#],
+        &["--read", "sportello://policies/returns/it"],
+        &["--prompt", "advise", r#"{"need": "a gift"}"#],
+        &[url],
+    ];
+    client(python, &options.concat()).await
 }

@@ -8,7 +8,9 @@ use crate::support::model::{Reply, ScriptedModel};
 #[tokio::test]
 async fn embeds_in_batches_in_order_and_normalised() {
     let model = ScriptedModel::start([Reply::status(503)]).await;
-    let embedder = OpenAiEmbedder::connect(&model.embedding()).await.unwrap();
+    let embedder = OpenAiEmbedder::new(&model.embedding()).unwrap();
+    assert_eq!(embedder.dimension(), 0, "nobody has told it yet");
+    embedder.embed(&["moka".to_owned()]).await.unwrap();
     assert_eq!(
         (embedder.id(), embedder.dimension()),
         ("scripted-embedding@127.0.0.1", 16)
@@ -43,7 +45,7 @@ async fn embeds_in_batches_in_order_and_normalised() {
 #[tokio::test]
 async fn a_change_of_dimension_is_refused() {
     let model = ScriptedModel::start([]).await;
-    let embedder = OpenAiEmbedder::new(&model.embedding(), 16).unwrap();
+    let embedder = OpenAiEmbedder::new(&model.embedding()).unwrap();
     embedder.embed(&["moka".to_owned()]).await.unwrap();
     model.set_dimension(24);
     let error = embedder.embed(&["moka".to_owned()]).await.unwrap_err();
@@ -56,7 +58,7 @@ async fn a_change_of_dimension_is_refused() {
 #[tokio::test]
 async fn embedding_failures_say_whether_to_come_back() {
     let model = ScriptedModel::start(vec![Reply::status(503); 3]).await;
-    let embedder = OpenAiEmbedder::new(&model.embedding(), 16).unwrap();
+    let embedder = OpenAiEmbedder::new(&model.embedding()).unwrap();
     assert!(matches!(
         embedder.embed(&["moka".to_owned()]).await,
         Err(EmbedError::Unavailable(_))

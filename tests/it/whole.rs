@@ -1,0 +1,11 @@
+//! The whole program as a process against the services outside: payments, embeddings, the index and its
+//! interruptions, MCP clients, webhook bodies, and the command line's contract.
+
+mod bodies;
+mod clients;
+mod command_line;
+mod embedding;
+mod indexing;
+mod odd_lines;
+mod shop;
+mod stripe;
