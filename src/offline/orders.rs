@@ -212,3 +212,24 @@ fn day(date: &str, words: Words<'_>) -> String {
         context! { day => date.day() },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_number_is_an_order_only_when_it_looks_like_one() {
+        let table = [
+            ("10432", Some("10432")),
+            (" #10432! ", Some("10432")),
+            ("123", None),
+            ("12345678901", None),
+            ("10432 please", None),
+            ("10.432", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(bare_number(text).as_deref(), expected, "{text}");
+        }
+    }
+}

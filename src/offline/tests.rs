@@ -1,151 +1,11 @@
-//! The offline model with requests as they are understood and tools that answer as told.
+//! What the offline model asks and says, request by request.
 
-use serde_json::{Value, json};
+mod talk;
 
-use super::*;
-use crate::domain::{
-    History, HistoryEntry, Intent, Language, LanguageGuess, Polarity, ProductId, Sentiment,
-    Speaker, Triage,
-};
-use crate::ports::{ModelMessage, ToolCall};
-use crate::understand::entities;
+use serde_json::json;
 
-/// One request and what was said before it.
-struct Said {
-    text: &'static str,
-    intent: &'static str,
-    score: f32,
-    awaiting: Option<&'static str>,
-    shown: &'static [&'static str],
-}
-
-fn said(text: &'static str, intent: &'static str) -> Said {
-    Said {
-        text,
-        intent,
-        score: 0.9,
-        awaiting: None,
-        shown: &[],
-    }
-}
-
-impl Said {
-    fn awaiting(self, what: &'static str) -> Self {
-        Self {
-            awaiting: Some(what),
-            ..self
-        }
-    }
-
-    fn shown(self, products: &'static [&'static str]) -> Self {
-        Self {
-            shown: products,
-            ..self
-        }
-    }
-
-    fn scored(self, score: f32) -> Self {
-        Self { score, ..self }
-    }
-
-    fn asked(&self) -> Request {
-        Request {
-            text: self.text.to_owned(),
-            triage: Triage {
-                language: LanguageGuess {
-                    language: Language::EN,
-                    confidence: 1.0,
-                    kept: false,
-                },
-                intent: Intent {
-                    name: self.intent.to_owned(),
-                    score: self.score,
-                    in_scope: self.score >= 0.5,
-                    runners_up: Vec::new(),
-                },
-                sentiment: Sentiment {
-                    label: Polarity::Neutral,
-                    polarity: 0.0,
-                    intensity: 0.0,
-                },
-                entities: entities(self.text, Language::EN),
-            },
-        }
-    }
-
-    fn history(&self) -> History {
-        let entry = HistoryEntry {
-            speaker: Speaker::Agent,
-            text: "Before.".to_owned(),
-            products: self.shown.iter().map(|id| ProductId::from(*id)).collect(),
-            intent: None,
-            awaiting: self.awaiting.map(str::to_owned),
-            at: 0,
-        };
-        History {
-            entries: vec![entry],
-        }
-    }
-}
-
-fn model() -> (OfflineModel, Arc<Prompts>) {
-    let prompts = Arc::new(Prompts::load().unwrap());
-    let model = OfflineModel::new(Arc::clone(&prompts), "Bottega Moka".to_owned());
-    (model, prompts)
-}
-
-/// Lets the model talk to tools until it answers; gives the calls and the last reply.
-async fn talk(
-    requests: &[Said],
-    tools: impl Fn(&ToolCall) -> Value,
-) -> (Vec<ToolCall>, ModelReply) {
-    let (model, _) = model();
-    let mut request = ModelRequest {
-        messages: Vec::new(),
-        tools: Vec::new(),
-        max_output_tokens: 100,
-        facts: TurnFacts {
-            text: requests[0].text.to_owned(),
-            requests: requests.iter().map(Said::asked).collect(),
-            passages: Vec::new(),
-            history: requests[0].history(),
-            language: Language::EN,
-            phone_verified: false,
-        },
-    };
-    let mut made = Vec::new();
-    for _ in 0..6 {
-        let reply = model.complete(&request).await.unwrap();
-        if reply.calls.is_empty() {
-            return (made, reply);
-        }
-        for call in reply.calls {
-            request.messages.push(ModelMessage::Tool {
-                call_id: call.id.clone(),
-                name: call.name.clone(),
-                content: tools(&call).to_string(),
-            });
-            made.push(call);
-        }
-    }
-    panic!("no answer after six steps: {made:?}");
-}
-
-fn refused(_: &ToolCall) -> Value {
-    json!({ "error": "no" })
-}
-
-fn product(id: &str, minor: i64, stock: u32) -> Value {
-    json!({
-        "id": id, "title": format!("The {id}"), "description": "Nice.", "category": "moka",
-        "price": { "minor": minor, "currency": "EUR" }, "price_text": format!("€{}", minor / 100),
-        "stock": stock, "attributes": { "colors": ["red", "black"] }, "image_url": "/images/a.svg",
-    })
-}
-
-fn phrase(key: &str) -> String {
-    model().1.words(Language::EN).plain(key)
-}
+use crate::ports::ToolCall;
+use talk::{phrase, product, refused, said, talk};
 
 #[tokio::test]
 async fn the_first_call_says_what_was_understood() {
@@ -492,21 +352,5 @@ async fn colours_and_the_cheapest_come_from_the_catalog() {
         let (_, reply) = talk(&[said.shown(&["a", "b"])], tools).await;
         assert!(reply.text.contains(expected), "{text}: {}", reply.text);
         assert_eq!(reply.awaiting.as_deref(), awaiting, "{text}");
-    }
-}
-
-#[test]
-fn a_bare_number_is_an_order_only_when_it_looks_like_one() {
-    let table = [
-        ("10432", Some("10432")),
-        (" #10432! ", Some("10432")),
-        ("123", None),
-        ("12345678901", None),
-        ("10432 please", None),
-        ("10.432", None),
-        ("", None),
-    ];
-    for (text, expected) in table {
-        assert_eq!(orders::bare_number(text).as_deref(), expected, "{text}");
     }
 }
