@@ -12,6 +12,8 @@ mod errand;
 mod orders;
 mod products;
 mod reasons;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -168,6 +170,9 @@ fn awaited(errand: &mut Errand<'_>) -> Option<Option<Part>> {
             Some(orders::status(errand))
         }
         "order_email" if !entities.emails.is_empty() => Some(orders::status_of(errand, detail)),
+        "order_email" if orders::bare_number(&errand.asked.text).is_some() => {
+            Some(orders::status(errand))
+        }
         "ticket_order"
             if !entities.orders.is_empty() || orders::bare_number(&errand.asked.text).is_some() =>
         {

@@ -147,6 +147,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_prompt_lacks_is_an_error() {
+        let prompts = Prompts::load().unwrap();
+        let known = minijinja::context! {
+            shop => "Bottega Moka", about => "coffee", language => "en", language_name => "English",
+            intent => "greeting", intent_score => 0.9, sentiment => "neutral", polarity => 0.0,
+            phone_verified => false, products_shown => "", passages => Vec::<Value>::new(),
+        };
+        let rendered = prompts.agent(known.clone()).unwrap();
+        assert!(rendered.contains("Nothing in the shop's texts"));
+        let names: Vec<String> = known
+            .try_iter()
+            .unwrap()
+            .map(|name| name.to_string())
+            .collect();
+        for missing in &names {
+            let kept = names.iter().filter(|name| *name != missing);
+            let context: Value = kept
+                .map(|name| (name.clone(), known.get_attr(name).unwrap()))
+                .collect();
+            assert!(prompts.agent(context).is_err(), "{missing} is not missed");
+        }
+    }
+
+    #[test]
     fn an_unknown_language_speaks_english() {
         let prompts = Prompts::load().unwrap();
         let swedish: Language = "sv".parse().unwrap();

@@ -78,18 +78,32 @@ fn when(words: Words<'_>, desk: Desk) -> String {
     }
 }
 
-/// The answer to a message that cannot be read.
-pub fn unreadable(kind: &str, words: Words<'_>) -> Outcome {
+/// The answer to a message that cannot be read. What was waited for before it is still waited for.
+pub fn unreadable(kind: &str, words: Words<'_>, awaiting: Option<&str>) -> Outcome {
     let key = match kind {
         "image" | "sticker" | "video" => "unreadable_image",
         "audio" | "voice" => "unreadable_audio",
         _ => "unreadable_other",
     };
-    let mut answer = Answer::text(words.plain(key));
+    let awaiting = awaiting.unwrap_or_default();
+    let photo = matches!(kind, "image" | "video");
+    if photo && awaiting == "photo" {
+        return Outcome::Answered {
+            answer: Answer::text(words.plain("photo_kept")),
+            awaiting: None,
+        };
+    }
+    let mut answer = if photo && awaiting.starts_with("ticket_order:") {
+        let question = words.plain("ask_order_for_ticket");
+        Answer::text(format!("{} {question}", words.plain("photo_kept")))
+    } else {
+        Answer::text(words.plain(key))
+    };
     answer.choices.push(person(words));
+    let still = !awaiting.is_empty() && awaiting != "clarify";
     Outcome::Answered {
         answer,
-        awaiting: None,
+        awaiting: still.then(|| awaiting.to_owned()),
     }
 }
 
@@ -114,7 +128,216 @@ pub fn disclose(
     if disclosed {
         return false;
     }
-    let disclosure = words.say("disclosure", context! { shop => settings.shop.as_str() });
+    let shop = || context! { shop => settings.shop.as_str() };
+    let said = answer.text.contains(&words.say("introduction", shop()));
+    let key = if said {
+        "disclosure_person"
+    } else {
+        "disclosure"
+    };
+    let disclosure = words.say(key, shop());
     answer.text = format!("{}\n\n{disclosure}", answer.text);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::agent::Limits;
+    use crate::domain::{Currency, Language, Money, PaymentButton, PaymentId};
+    use crate::prompts::Prompts;
+
+    const LATER: Desk = Desk::Opens {
+        weekday: 1,
+        hour: 9,
+        minute: 5,
+    };
+
+    fn answered(text: &str) -> Ending {
+        Ending::Answered {
+            answer: Answer::text(text),
+            awaiting: Some("choose".to_owned()),
+        }
+    }
+
+    fn handed_off(summary: &str, text: &str) -> Ending {
+        Ending::HandedOff {
+            reason: HandOffReason::OutOfReach,
+            summary: summary.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    fn ended(ending: Ending) -> Outcome {
+        let prompts = Prompts::load().unwrap();
+        outcome(
+            ending,
+            prompts.words(Language::EN),
+            Desk::Open,
+            "ours".to_owned(),
+        )
+    }
+
+    #[test]
+    fn an_answer_is_kept_and_an_empty_one_goes_to_a_person() {
+        let expected = Outcome::Answered {
+            answer: Answer::text("Yes."),
+            awaiting: Some("choose".to_owned()),
+        };
+        assert_eq!(ended(answered("Yes.")), expected);
+        let Outcome::HandedOff {
+            answer,
+            reason,
+            summary,
+        } = ended(answered(" \n"))
+        else {
+            panic!("nothing to say is no answer");
+        };
+        assert_eq!((reason, summary.as_str()), (HandOffReason::Failure, "ours"));
+        assert!(!answer.text.trim().is_empty(), "the customer is told");
+    }
+
+    #[test]
+    fn a_payment_button_says_so_in_the_customers_language() {
+        let prompts = Prompts::load().unwrap();
+        let mut answer = Answer::text("Ecco.");
+        answer.payment = Some(PaymentButton {
+            id: PaymentId::from("one"),
+            label: String::new(),
+            url: "https://shop.example/pay/one".to_owned(),
+            total: Money::new(100, Currency::EUR),
+        });
+        let ending = Ending::Answered {
+            answer,
+            awaiting: None,
+        };
+        let words = prompts.words(Language::IT);
+        let outcome = outcome(ending, words, Desk::Open, String::new());
+        let label = &outcome.answer().unwrap().payment.as_ref().unwrap().label;
+        assert_eq!(*label, words.plain("link_label"));
+    }
+
+    #[test]
+    fn a_hand_off_has_a_summary_and_the_models_words_first() {
+        let parts = |ending| match ended(ending) {
+            Outcome::HandedOff {
+                answer, summary, ..
+            } => (answer.text, summary),
+            Outcome::Answered { .. } | Outcome::Silent { .. } => panic!("not handed off"),
+        };
+        let (text, summary) = parts(handed_off("theirs", " I will ask. "));
+        assert_eq!(summary, "theirs");
+        assert!(text.starts_with("I will ask.\n\n"), "{text}");
+        let (text, summary) = parts(handed_off(" ", " "));
+        assert_eq!(summary, "ours");
+        assert!(text.starts_with("I'm passing"), "{text}");
+    }
+
+    #[test]
+    fn every_reason_says_when_someone_answers() {
+        let prompts = Prompts::load().unwrap();
+        for language in ["en", "it", "es", "pt", "de"] {
+            let words = prompts.words(language.parse().unwrap());
+            let monday = words.name("weekdays", "1");
+            for reason in [
+                HandOffReason::Requested,
+                HandOffReason::Upset,
+                HandOffReason::NotUnderstood,
+                HandOffReason::OutOfReach,
+                HandOffReason::Limit,
+                HandOffReason::Proofs,
+                HandOffReason::Failure,
+            ] {
+                let said = |desk| {
+                    let outcome = hand_off(reason, words, desk, String::new());
+                    outcome.answer().unwrap().text.clone()
+                };
+                let later = said(LATER);
+                assert!(later.contains("9:05") && later.contains(&monday), "{later}");
+                let now = said(Desk::Open);
+                assert!(now.ends_with(&words.plain("hand_off_now")), "{now}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_offers_a_person() {
+        let prompts = Prompts::load().unwrap();
+        let words = prompts.words(Language::DE);
+        for (kind, key) in [
+            ("image", "unreadable_image"),
+            ("sticker", "unreadable_image"),
+            ("voice", "unreadable_audio"),
+            ("location", "unreadable_other"),
+        ] {
+            let outcome = unreadable(kind, words, Some("clarify"));
+            let answer = outcome.answer().unwrap();
+            assert_eq!(answer.text, words.plain(key), "{kind}");
+            assert_eq!(answer.choices, [person(words)]);
+        }
+    }
+
+    #[test]
+    fn a_picture_goes_to_the_ticket_that_asked_for_it() {
+        let prompts = Prompts::load().unwrap();
+        let words = prompts.words(Language::EN);
+        let said = |kind, awaiting| match unreadable(kind, words, Some(awaiting)) {
+            Outcome::Answered { answer, awaiting } => (answer.text, awaiting),
+            Outcome::HandedOff { .. } | Outcome::Silent { .. } => panic!("not answered"),
+        };
+        let (kept, unread) = (words.plain("photo_kept"), words.plain("unreadable_image"));
+        assert_eq!(said("image", "photo"), (kept.clone(), None));
+        let (text, awaiting) = said("image", "ticket_order:subject_damaged");
+        assert!(
+            text.starts_with(&kept) && text.contains("order number"),
+            "{text}"
+        );
+        assert_eq!(awaiting.as_deref(), Some("ticket_order:subject_damaged"));
+        let order = Some("order_number".to_owned());
+        assert_eq!(said("image", "order_number"), (unread.clone(), order));
+        assert_eq!(said("sticker", "photo").0, unread);
+        assert_eq!(said("image", "clarify"), (unread, None));
+    }
+
+    #[test]
+    fn the_ai_is_disclosed_once_and_only_with_an_answer() {
+        let prompts = Prompts::load().unwrap();
+        let words = prompts.words(Language::EN);
+        let settings = Settings {
+            shop: "Bottega Moka".to_owned(),
+            about: String::new(),
+            home: Language::EN,
+            deadline: Duration::from_secs(1),
+            limits: Limits {
+                steps: 1,
+                tokens: 1,
+            },
+            output_tokens: 1,
+            passages: 1,
+            misunderstandings: 1,
+            upset_below: -1.0,
+        };
+        let mut first = ended(answered("Yes."));
+        assert!(disclose(&mut first, words, &settings, false));
+        let text = &first.answer().unwrap().text;
+        assert!(
+            text.starts_with("Yes.\n\n") && text.contains("AI"),
+            "{text}"
+        );
+        let introduced = "I'm the AI assistant of Bottega Moka, so I can't.";
+        let mut introduced = ended(answered(introduced));
+        assert!(disclose(&mut introduced, words, &settings, false));
+        let text = &introduced.answer().unwrap().text;
+        assert_eq!(text.matches("AI assistant").count(), 1, "{text}");
+        assert!(text.ends_with("person at any time."), "{text}");
+        let mut again = ended(answered("Yes."));
+        assert!(!disclose(&mut again, words, &settings, true));
+        assert_eq!(again, ended(answered("Yes.")));
+        let mut silent = Outcome::Silent {
+            reason: String::new(),
+        };
+        assert!(!disclose(&mut silent, words, &settings, false));
+    }
 }

@@ -54,7 +54,7 @@ impl Agent {
             Plan::Silent { reason } => Outcome::Silent {
                 reason: reason.to_owned(),
             },
-            Plan::Unreadable { kind } => finish::unreadable(&kind, words),
+            Plan::Unreadable { kind } => finish::unreadable(&kind, words, input.history.awaiting()),
             Plan::HandOff { reason } => {
                 let context = context(&input, language, &requests, &text);
                 let tools = self

@@ -12,7 +12,8 @@ use crate::tools::{PaymentAnswer, ProductAnswer};
 
 /// What is to be bought.
 pub struct Basket {
-    product: ProductId,
+    /// The product.
+    pub product: ProductId,
     quantity: u32,
 }
 

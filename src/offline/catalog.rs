@@ -84,7 +84,12 @@ fn shown(
     let mut lines = vec![opening.unwrap_or_else(|| words.plain(key))];
     let mut part = Part::default();
     for (number, product) in (1..).zip(&products) {
-        let reason = reasons::reason(product, wish, words);
+        let cheapest = || {
+            let mut others = products.iter().filter(|other| other.id != product.id);
+            let least = others.all(|other| product.price.minor < other.price.minor);
+            (least && products.len() > 1).then(|| words.plain("reason_cheapest"))
+        };
+        let reason = reasons::reason(product, wish, words).or_else(cheapest);
         lines.push(match &reason {
             Some(reason) => format!(
                 "{number}. {} – {}: {reason}",

@@ -55,12 +55,16 @@ pub fn status_of(errand: &mut Errand<'_>, number: &str) -> Option<Part> {
         let text = words.say("ask_order_email", context! { number });
         return Some(Part::text(text).awaiting(format!("order_email:{number}")));
     }
-    Some(Part::text(words.plain("order_unproved")).awaiting("order_number"))
+    let part = Part::text(words.plain("order_unproved"));
+    Some(part.awaiting(format!("order_email:{number}")))
 }
 
 /// A ticket for a colleague; what is missing is asked for.
 pub fn ticket(errand: &mut Errand<'_>, subject: &str, phrase: &str) -> Option<Part> {
-    let number = number(errand);
+    let mut number = number(errand);
+    if subject == "subject_change" {
+        number = number.or_else(|| written_order(errand));
+    }
     let ticket = match open(errand, subject, number.as_deref()) {
         Called::Missing => return None,
         Called::Done(answer) => answer,
@@ -78,10 +82,10 @@ pub fn ticket(errand: &mut Errand<'_>, subject: &str, phrase: &str) -> Option<Pa
         text = format!("{text} {}", words.plain(next));
     }
     let part = Part::text(text);
-    Some(if number.is_none() {
-        part.awaiting(format!("ticket_order:{subject}"))
-    } else {
-        part
+    Some(match (number, next) {
+        (None, _) => part.awaiting(format!("ticket_order:{subject}")),
+        (Some(_), Some("need_photo")) => part.awaiting("photo"),
+        (Some(_), Some(_) | None) => part,
     })
 }
 
@@ -138,6 +142,23 @@ fn written_email(errand: &Errand<'_>) -> Option<String> {
         })
 }
 
+/// The order that this conversation is about.
+fn written_order(errand: &Errand<'_>) -> Option<String> {
+    let language = errand.words.language();
+    errand
+        .facts
+        .history
+        .customer_texts()
+        .take(6)
+        .find_map(|text| {
+            crate::understand::entities(text, language)
+                .orders
+                .into_iter()
+                .next()
+        })
+        .map(|order| order.0)
+}
+
 fn open(errand: &mut Errand<'_>, subject: &str, number: Option<&str>) -> Called<TicketAnswer> {
     let mut arguments = json!({
         "subject": errand.words.plain(subject),
@@ -190,4 +211,25 @@ fn day(date: &str, words: Words<'_>) -> String {
         &format!("months.{}", date.month()),
         context! { day => date.day() },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_number_is_an_order_only_when_it_looks_like_one() {
+        let table = [
+            ("10432", Some("10432")),
+            (" #10432! ", Some("10432")),
+            ("123", None),
+            ("12345678901", None),
+            ("10432 please", None),
+            ("10.432", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(bare_number(text).as_deref(), expected, "{text}");
+        }
+    }
 }

@@ -42,24 +42,26 @@ pub fn question(errand: &mut Errand<'_>) -> Option<Part> {
     let Some(product) = pick(&products, entities.comparison) else {
         return unknown(errand);
     };
-    let (text, open) = about(errand, product, &entities);
-    let mut part = Part::default();
+    let (text, known) = about(errand, product, &entities);
+    let mut part = Part::text(text);
     part.answer.products.push(product.card(None));
-    if open {
-        part.answer.text = text;
-        part.answer
-            .choices
-            .push(super::choice(errand.words, "person"));
-        part.awaiting = Some("person".to_owned());
-    } else if product.stock > 0 {
-        part.answer.text = format!("{text}\n{}", errand.words.plain("offer_link"));
-        part.awaiting = Some(format!(
-            "basket:{}x{}",
-            product.id,
-            entities.quantity.unwrap_or(1)
-        ));
-    } else {
-        part.answer.text = text;
+    match known {
+        Known::Open => {
+            part.answer
+                .choices
+                .push(super::choice(errand.words, "person"));
+            part.awaiting = Some("person".to_owned());
+        }
+        Known::Fits if product.stock > 0 => {
+            let offer = errand.words.plain("offer_link");
+            part.answer.text = format!("{}\n{offer}", part.answer.text);
+            part.awaiting = Some(format!(
+                "basket:{}x{}",
+                product.id,
+                entities.quantity.unwrap_or(1)
+            ));
+        }
+        Known::Fits | Known::Lacks => {}
     }
     Some(part)
 }
@@ -87,9 +89,15 @@ pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
 
 /// Which products a message means: named, counted, or the ones shown last.
 pub fn referred(errand: &mut Errand<'_>) -> Reference {
-    let shown = errand.facts.history.last_products();
     let list = errand.facts.history.last_list();
     let wanted = &errand.asked.triage.entities;
+    let compares =
+        wanted.comparison.is_some() || errand.asked.triage.intent.is("product_comparison");
+    let shown = match super::buying::pending_basket(errand.facts) {
+        _ if compares => list.to_vec(),
+        Some(basket) => vec![basket.product],
+        None => errand.facts.history.last_products().to_vec(),
+    };
     let counted: Vec<ProductId> = wanted
         .ordinals
         .iter()
@@ -209,8 +217,17 @@ pub fn chosen(products: &[ProductView], comparison: Option<Comparison>) -> Optio
     pick(products, comparison).cloned()
 }
 
-/// The answer, and whether it is open: the catalog does not say.
-fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (String, bool) {
+/// What the catalog says to a question.
+enum Known {
+    /// Nothing.
+    Open,
+    /// The product is as wished, or nothing was wished.
+    Fits,
+    /// It is not.
+    Lacks,
+}
+
+fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (String, Known) {
     let words = errand.words;
     let (title, price) = (&product.title, &product.price_text);
     let stock = reasons::stock(product, words);
@@ -221,13 +238,13 @@ fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (Strin
             .cloned()
             .unwrap_or_default();
         if colors.is_empty() {
-            return (words.say("not_known", context! { title }), true);
+            return (words.say("not_known", context! { title }), Known::Open);
         }
         let name = words.name("colors", color);
         if colors.contains(color) {
             return (
                 words.say("color_yes", context! { title, color => name, price, stock }),
-                false,
+                Known::Fits,
             );
         }
         let names: Vec<String> = colors
@@ -236,17 +253,21 @@ fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (Strin
             .collect();
         return (
             words.say("color_no", context! { title, colors => words.list(&names) }),
-            false,
+            Known::Lacks,
         );
     }
     if let Some((key, value)) = asked.features.first() {
         let feature = words.name("attributes", key);
         return match product.attributes.get(key) {
-            Some(values) if values.contains(value) => {
-                (words.say("feature_yes", context! { title, feature }), false)
-            }
-            Some(_) => (words.say("feature_no", context! { title, feature }), false),
-            None => (words.say("not_known", context! { title }), true),
+            Some(values) if values.contains(value) => (
+                words.say("feature_yes", context! { title, feature }),
+                Known::Fits,
+            ),
+            Some(_) => (
+                words.say("feature_no", context! { title, feature }),
+                Known::Lacks,
+            ),
+            None => (words.say("not_known", context! { title }), Known::Open),
         };
     }
     if asked.in_stock {
@@ -255,18 +276,18 @@ fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (Strin
         } else {
             "available_no"
         };
-        return (words.say(key, context! { title, price }), false);
+        return (words.say(key, context! { title, price }), Known::Fits);
     }
     if product.description.is_empty() {
         return (
             words.say("price_is", context! { title, price, stock }),
-            false,
+            Known::Fits,
         );
     }
     let description = &product.description;
     (
         words.say("details", context! { title, price, stock, description }),
-        false,
+        Known::Fits,
     )
 }
 

@@ -53,6 +53,9 @@ fn read(language: &str, file: &str) -> Result<Vec<(String, String)>, PromptError
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use regex::Regex;
 
     use super::*;
 
@@ -81,6 +84,42 @@ mod tests {
         for (language, file) in FILES {
             assert_eq!(shape(language, file), expected, "phrases/{language}.toml");
         }
+    }
+
+    /// Keys that the sources put together from a part that varies.
+    const COMPOSED: [&str; 3] = ["choice_", "order_", "reason_"];
+
+    #[test]
+    fn what_the_program_says_and_what_is_written_is_the_same() {
+        let sources = sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
+        let (language, file) = FILES[0];
+        let phrases = read(language, file).unwrap();
+        let known: BTreeSet<&str> = phrases.iter().map(|(key, _)| key.as_str()).collect();
+        for key in known.iter().filter(|key| !key.contains('.')) {
+            let composed = COMPOSED.iter().any(|start| key.starts_with(start));
+            let said = composed || sources.contains(&format!("\"{key}\""));
+            assert!(said, "nothing says `{key}`");
+        }
+        let said = Regex::new(r#"\.(?:plain|say)\(\s*"([a-z_]+)""#).unwrap();
+        for key in said
+            .captures_iter(&sources)
+            .map(|found| found[1].to_owned())
+        {
+            assert!(known.contains(key.as_str()), "`{key}` is not written");
+        }
+    }
+
+    fn sources(folder: &Path) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                text += &sources(&path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                text += &std::fs::read_to_string(&path).unwrap();
+            }
+        }
+        text
     }
 
     #[test]

@@ -70,3 +70,105 @@ pub fn relevant(best: &Passage, mode: Mode) -> bool {
         Mode::None => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Language, PassageKind};
+
+    /// `document:chunk`.
+    fn passage(id: &str) -> Passage {
+        let document = id.split(':').next().unwrap_or(id);
+        Passage {
+            id: id.to_owned(),
+            document: document.to_owned(),
+            kind: PassageKind::Faq,
+            title: String::new(),
+            headings: Vec::new(),
+            text: String::new(),
+            language: Language::EN,
+            source: String::new(),
+            score: 0.0,
+            ranking: Ranking::default(),
+        }
+    }
+
+    fn leg(ids: &[&str]) -> Vec<(Passage, f32)> {
+        ids.iter().map(|id| (passage(id), 0.5)).collect()
+    }
+
+    fn fused(dense: &[&str], bm25: &[&str]) -> Vec<Passage> {
+        fuse(Legs {
+            dense: leg(dense),
+            bm25: leg(bm25),
+        })
+    }
+
+    fn ids(passages: &[Passage]) -> Vec<&str> {
+        passages.iter().map(|passage| passage.id.as_str()).collect()
+    }
+
+    #[test]
+    fn both_legs_beat_one_and_scores_are_the_papers() {
+        let found = fused(&["a:0", "b:0", "c:0"], &["c:0", "d:0"]);
+        assert_eq!(ids(&found), ["c:0", "a:0", "b:0", "d:0"]);
+        assert!((found[0].score - (1.0 / 63.0 + 1.0 / 61.0)).abs() < 1e-6);
+        assert!((found[1].score - 1.0 / 61.0).abs() < 1e-6);
+        let ranking = found[0].ranking;
+        assert_eq!((ranking.dense_rank, ranking.bm25_rank), (Some(3), Some(1)));
+    }
+
+    #[test]
+    fn a_passage_of_one_leg_knows_nothing_of_the_other() {
+        let found = fused(&[], &["a:0"]);
+        let ranking = found[0].ranking;
+        assert_eq!((ranking.dense_rank, ranking.dense_score), (None, None));
+        assert_eq!(
+            (ranking.bm25_rank, ranking.bm25_score),
+            (Some(1), Some(0.5))
+        );
+        assert!(fused(&[], &[]).is_empty());
+    }
+
+    #[test]
+    fn ties_go_by_id_whichever_leg_they_come_from() {
+        // A hash map must not show: many ties, both ways round.
+        assert_eq!(ids(&fused(&["b:0"], &["a:0"])), ["a:0", "b:0"]);
+        assert_eq!(ids(&fused(&["a:0"], &["b:0"])), ["a:0", "b:0"]);
+        let crossed = fused(&["d:0", "a:0", "c:0", "b:0"], &["a:0", "d:0", "b:0", "c:0"]);
+        assert_eq!(ids(&crossed), ["a:0", "d:0", "b:0", "c:0"]);
+    }
+
+    #[test]
+    fn a_document_is_found_once_by_its_best_chunk() {
+        let found = fused(&["a:1", "b:0", "a:0"], &["b:0", "a:0"]);
+        assert_eq!(ids(&found), ["b:0", "a:0"]);
+        let tied = fused(&["a:1"], &["a:0"]);
+        assert_eq!(ids(&tied), ["a:0"]);
+    }
+
+    #[test]
+    fn nothing_relevant_is_said_so() {
+        let table = [
+            (Mode::Hybrid, Some(0.42), None, true),
+            (Mode::Hybrid, Some(0.41), None, false),
+            (Mode::Hybrid, Some(0.30), Some(4.0), true),
+            (Mode::Hybrid, Some(0.29), Some(9.0), false),
+            (Mode::Hybrid, Some(0.41), Some(3.9), false),
+            (Mode::Hybrid, None, Some(9.0), false),
+            (Mode::Bm25, None, Some(4.0), true),
+            (Mode::Bm25, None, Some(3.9), false),
+            (Mode::None, Some(0.9), Some(9.0), false),
+        ];
+        for (mode, dense_score, bm25_score, expected) in table {
+            let mut best = passage("a:0");
+            best.ranking.dense_score = dense_score;
+            best.ranking.bm25_score = bm25_score;
+            assert_eq!(
+                relevant(&best, mode),
+                expected,
+                "{mode:?} {dense_score:?} {bm25_score:?}"
+            );
+        }
+    }
+}

@@ -5,6 +5,8 @@ mod browser;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod contracts;
+#[cfg(test)]
 mod counter;
 #[cfg(test)]
 mod desk;

@@ -210,13 +210,16 @@ async fn all_doors_show_the_same_tools() {
         .await
         .unwrap();
     assert_eq!(names(&mcp["result"]["tools"]), anonymous);
-    for (one, other) in manifest["tools"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .zip(mcp["result"]["tools"].as_array().unwrap())
-    {
-        assert_eq!(one["inputSchema"], other["inputSchema"]);
+    for (place, name) in anonymous.iter().enumerate() {
+        let spec = listed.as_array().unwrap().iter();
+        let spec = { spec }.find(|spec| spec["name"] == *name).unwrap();
+        let (page, mcp) = (&manifest["tools"][place], &mcp["result"]["tools"][place]);
+        for key in ["title", "description", "inputSchema", "annotations"] {
+            assert_eq!(page[key], spec[key], "{name}: {key} on the page");
+        }
+        for key in ["title", "description", "inputSchema", "outputSchema"] {
+            assert_eq!(mcp[key], spec[key], "{name}: {key} over MCP");
+        }
     }
 
     let asked = command(
