@@ -4,9 +4,10 @@ use minijinja::context;
 use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
-use super::{choice, orders};
+use super::{choice, orders, products};
 use crate::domain::{PassageKind, Source};
 use crate::tools::{PassageView, PoliciesAnswer};
+use crate::understand::gives_orders;
 
 /// At most so many characters of a passage are quoted.
 const QUOTED: usize = 600;
@@ -14,18 +15,42 @@ const QUOTED: usize = 600;
 /// At this cosine a text answers a message whose intent is not clear.
 const CLOSE: f32 = 0.55;
 
+/// Intents whose subject the shop's texts cover, each with words of its own in the phrases.
+const TOPICS: [&str; 9] = [
+    "store_info",
+    "shipping_info",
+    "return_refund",
+    "payment_info",
+    "invoice",
+    "privacy",
+    "discount",
+    "warranty_repair",
+    "care_advice",
+];
+
 /// The passage that answers a question, with its source.
 pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
-    let query: String = errand.asked.text.chars().take(280).collect();
-    let passages = match errand
-        .call::<PoliciesAnswer>("search_policies", json!({ "query": query, "limit": 1 }))
-    {
+    let query: String = errand.asked.text.chars().take(200).collect();
+    let mut passages = match passages(errand, &query) {
         Called::Missing => return None,
-        Called::Done(answer) => answer.passages,
+        Called::Done(passages) => passages,
         Called::Refused => Vec::new(),
     };
+    let intent = errand.asked.triage.intent.name.as_str();
+    if passages.is_empty() && TOPICS.contains(&intent) {
+        // The words alone found nothing; what was understood of them may.
+        let topic = errand.words.name("topics", intent);
+        passages = match self::passages(errand, &format!("{query} {topic}")) {
+            Called::Missing => return None,
+            Called::Done(passages) => passages,
+            Called::Refused => Vec::new(),
+        };
+    }
     if let Some(passage) = passages.first() {
         return Some(quoted(errand, passage));
+    }
+    if products::names_a_product(errand) {
+        return products::question(errand);
     }
     if errand.asked.triage.intent.is("warranty_repair") {
         return orders::ticket(errand, "subject_repair", "ticket_noted");
@@ -33,6 +58,15 @@ pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
     let mut part = Part::text(errand.words.plain("no_answer")).awaiting("person");
     part.answer.choices.push(choice(errand.words, "person"));
     Some(part)
+}
+
+fn passages(errand: &mut Errand<'_>, query: &str) -> Called<Vec<PassageView>> {
+    let arguments = json!({ "query": query, "limit": 1 });
+    match errand.call::<PoliciesAnswer>("search_policies", arguments) {
+        Called::Missing => Called::Missing,
+        Called::Done(answer) => Called::Done(answer.passages),
+        Called::Refused => Called::Refused,
+    }
 }
 
 /// A text that is so close to the message that its intent does not matter.
@@ -58,24 +92,6 @@ pub fn identity(errand: &Errand<'_>) -> Part {
         "identity"
     };
     Part::text(errand.words.say(key, context! { shop => errand.shop }))
-}
-
-/// Words that ask for the agent's instructions or try to change them.
-pub fn gives_orders(lower: &str) -> bool {
-    [
-        "system prompt",
-        "your instructions",
-        "tue istruzioni",
-        "le istruzioni",
-        "tus instrucciones",
-        "las instrucciones",
-        "as instruções",
-        "tuas instruções",
-        "deine anweisungen",
-        "anweisungen und",
-    ]
-    .iter()
-    .any(|phrase| lower.contains(phrase))
 }
 
 fn quoted(errand: &Errand<'_>, passage: &PassageView) -> Part {
