@@ -5,6 +5,8 @@ use crate::ports::Request;
 
 /// From this intensity on, bad news is told in anger.
 const STRONG: f32 = 0.8;
+/// From this intensity on, everything else is.
+const FIRM: f32 = 0.7;
 
 /// What a turn sets out to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +123,8 @@ fn told_calmly(requests: &[Request]) -> bool {
         let bad_news = ["damaged_item", "warranty_repair"]
             .iter()
             .any(|intent| request.triage.intent.is(intent));
-        bad_news && request.triage.sentiment.intensity < STRONG
+        let strong = if bad_news { STRONG } else { FIRM };
+        request.triage.sentiment.intensity < strong
     })
 }
 

@@ -127,6 +127,10 @@ impl Agent {
         // Who asks for a person asks for that before everything else.
         requests.sort_by_key(|request| !request.triage.intent.is("human"));
         if requests.len() < 2 {
+            let asked = requests.pop().map(|request| request.triage.intent);
+            if let Some(intent) = asked.filter(|intent| intent.is("human")) {
+                whole.intent = intent;
+            }
             requests = vec![Request {
                 text: text.to_owned(),
                 triage: whole,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
 use super::{choice, orders, products};
-use crate::domain::{PassageKind, Source};
+use crate::domain::{Passage, PassageKind, Source};
 use crate::tools::{PassageView, PoliciesAnswer};
 use crate::understand::gives_orders;
 
@@ -28,9 +28,22 @@ const TOPICS: [&str; 9] = [
     "care_advice",
 ];
 
+/// The one intent that a single text answers, whatever words are used for opening or closing.
+const SINGLE_TOPIC: &str = "store_info";
+/// From this score on, an intent may say where to look.
+const SURE: f32 = 0.5;
+/// At this cosine a text is about a message that seemed to look for products, when no product is nearly as close.
+const CLOSER: f32 = 0.4;
+/// So much less close the products must be.
+const MARGIN: f32 = 0.15;
+
 /// The passage that answers a question, with its source.
 pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
-    let query: String = errand.asked.text.chars().take(200).collect();
+    let mut query: String = errand.asked.text.chars().take(200).collect();
+    let found = &errand.asked.triage.intent;
+    if found.name == SINGLE_TOPIC && found.score >= SURE {
+        query = format!("{query} {}", errand.words.name("topics", SINGLE_TOPIC));
+    }
     let mut passages = match passages(errand, &query) {
         Called::Missing => return None,
         Called::Done(passages) => passages,
@@ -81,6 +94,22 @@ pub fn close_text(errand: &Errand<'_>) -> Option<Part> {
         .dense_score
         .is_some_and(|cosine| cosine >= CLOSE);
     close.then(|| quoted(errand, &PassageView::from(passage)))
+}
+
+/// A text about a message that names no product, when it is far closer than any product.
+pub fn closer_than_products(errand: &Errand<'_>) -> Option<Part> {
+    let passages = &errand.facts.passages;
+    let cosine = |passage: &Passage| passage.ranking.dense_score.unwrap_or(0.0);
+    let first = passages
+        .first()
+        .filter(|passage| passage.kind != PassageKind::Product)?;
+    let products = passages
+        .iter()
+        .filter(|passage| passage.kind == PassageKind::Product)
+        .map(cosine)
+        .fold(0.0, f32::max);
+    let closer = cosine(first) >= CLOSER && cosine(first) >= products + MARGIN;
+    closer.then(|| quoted(errand, &PassageView::from(first)))
 }
 
 /// Who is speaking; never how it is set up.

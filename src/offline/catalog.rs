@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::errand::{Called, Errand, Part};
 use super::products::meant;
-use super::{has_subject, last_words, matching, reasons};
+use super::{answers, has_subject, last_words, matching, reasons};
 use crate::domain::{Entities, Money, PriceRange};
 use crate::tools::{CatalogAnswer, ProductView};
 
@@ -18,6 +18,12 @@ pub fn search(errand: &mut Errand<'_>) -> Option<Part> {
         return part;
     }
     let wish = errand.asked.triage.entities.clone();
+    if wish.categories.is_empty()
+        && wish.price.is_none()
+        && let Some(part) = answers::closer_than_products(errand)
+    {
+        return Some(part);
+    }
     let query = query(errand);
     let mut opening = None;
     let mut products = match find(errand, &query, wish.price, true) {

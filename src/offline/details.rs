@@ -2,11 +2,24 @@
 
 use minijinja::context;
 
-use super::products::COMPARED;
+use super::errand::{Errand, Part};
 use super::reasons;
+use crate::domain::{Comparison, Entities, Money};
 use crate::prompts::Words;
 use crate::tools::{ProductView, has_feature};
 use crate::understand::reads_as;
+
+/// Attributes that a comparison names, most telling first.
+const COMPARED: [&str; 8] = [
+    "power_w",
+    "pressure_bar",
+    "water_l",
+    "cups",
+    "width_cm",
+    "weight_kg",
+    "hopper_g",
+    "noise_db",
+];
 
 /// Measures in one description.
 const MEASURES: usize = 4;
@@ -73,4 +86,67 @@ pub fn whole(product: &ProductView, words: Words<'_>) -> String {
         lines.push(format!("{name}: {}", words.list(&colors)));
     }
     lines.join("\n")
+}
+
+/// The cheapest or the dearest of several, with an offer.
+pub fn extreme(errand: &Errand<'_>, product: &ProductView, comparison: Comparison) -> Part {
+    let key = match comparison {
+        Comparison::Cheapest => "cheapest",
+        Comparison::Dearest => "dearest",
+    };
+    let stock = reasons::stock(product, errand.words);
+    let text = errand.words.say(
+        key,
+        context! { title => product.title.as_str(), price => product.price_text.as_str(), stock },
+    );
+    let mut part = Part::text(format!("{text}\n{}", errand.words.plain("offer_link")));
+    part.answer.products.push(product.card(None));
+    part.awaiting(format!("basket:{}x1", product.id))
+}
+
+/// Two products side by side: price, measures, what speaks for each.
+pub fn side_by_side(errand: &Errand<'_>, one: &ProductView, other: &ProductView) -> Part {
+    let words = errand.words;
+    let (cheap, dear) = if one.price.minor <= other.price.minor {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    let difference = Money::new(dear.price.minor - cheap.price.minor, cheap.price.currency);
+    let mut lines = vec![if difference.minor == 0 {
+        words.say(
+            "compare_same_price",
+            context! { one => one.title.as_str(), other => other.title.as_str(), price => one.price_text.as_str() },
+        )
+    } else {
+        words.say(
+            "compare_price",
+            context! {
+                cheap => cheap.title.as_str(), dear => dear.title.as_str(),
+                difference => difference.display(words.language()),
+                cheap_price => cheap.price_text.as_str(), dear_price => dear.price_text.as_str(),
+            },
+        )
+    }];
+    for key in COMPARED {
+        let value =
+            |product: &ProductView| product.attributes.get(key).map(|values| values.join(", "));
+        if let (Some(one), Some(other)) = (value(one), value(other))
+            && one != other
+        {
+            let attribute = words.name("attributes", key);
+            lines.push(words.say("compare_attribute", context! { attribute, one, other }));
+        }
+        if lines.len() > 3 {
+            break;
+        }
+    }
+    for product in [one, other] {
+        if let Some(reason) = reasons::reason(product, &Entities::default(), words) {
+            lines.push(format!("{}: {reason}", product.title));
+        }
+    }
+    let mut part = Part::text(lines.join("\n")).awaiting("choose");
+    part.answer.products = [one, other].map(|product| product.card(None)).into();
+    part
 }

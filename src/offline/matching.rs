@@ -8,6 +8,7 @@ use super::errand::{Called, Errand, Part};
 use super::products::{self, Reference};
 use crate::domain::Entities;
 use crate::tools::{CatalogAnswer, ProductView};
+use crate::understand::{entities, is_common_word};
 
 /// Whether a message asks what goes with something.
 pub fn asks_for_match(wish: &Entities) -> bool {
@@ -21,7 +22,7 @@ pub fn fitting(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if !asks_for_match(&wish) {
         return None;
     }
-    let products = match products::referred(errand) {
+    let products = match others(errand) {
         Reference::Missing => return Some(None),
         Reference::Known(products) => products,
         Reference::Unknown => return None,
@@ -58,6 +59,27 @@ pub fn fitting(errand: &mut Errand<'_>) -> Option<Option<Part>> {
         &Entities::default(),
         Some(opening),
     )))
+}
+
+/// The products that something must go with: named beside the wanted category, else the ones meant.
+fn others(errand: &mut Errand<'_>) -> Reference {
+    let language = errand.words.language();
+    let names: Vec<&str> = errand
+        .asked
+        .text
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| word.chars().count() >= 4 && !is_common_word(word, language))
+        .filter(|word| entities(word, language).categories.is_empty())
+        .collect();
+    if !names.is_empty() {
+        let query: String = names.join(" ").chars().take(200).collect();
+        match products::named(errand, &query) {
+            Called::Missing => return Reference::Missing,
+            Called::Done(products) if !products.is_empty() => return Reference::Known(products),
+            Called::Done(_) | Called::Refused => {}
+        }
+    }
+    products::referred(errand)
 }
 
 /// Whether two products go together, when the catalog says.

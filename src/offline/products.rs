@@ -5,21 +5,9 @@ use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
 use super::{catalog, details, matching, reasons};
-use crate::domain::{Comparison, Entities, Language, Money, PassageKind, ProductId, Speaker};
+use crate::domain::{Comparison, Entities, Language, PassageKind, ProductId, Speaker};
 use crate::tools::{CatalogAnswer, ProductAnswer, ProductView, has_feature};
 use crate::understand::{entities, is_common_word};
-
-/// Attributes that a comparison names, most telling first.
-pub const COMPARED: [&str; 8] = [
-    "power_w",
-    "pressure_bar",
-    "water_l",
-    "cups",
-    "width_cm",
-    "weight_kg",
-    "hopper_g",
-    "noise_db",
-];
 
 /// Products that one question is answered for.
 const SHOWN: usize = 3;
@@ -178,7 +166,7 @@ pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
     if let Some(comparison) = wish.comparison
         && let Some(product) = pick(&products, Some(comparison))
     {
-        return Some(extreme(errand, product, comparison));
+        return Some(details::extreme(errand, product, comparison));
     }
     let [one, other, ..] = products.as_slice() else {
         return match products.first() {
@@ -186,7 +174,7 @@ pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
             None => unknown(errand),
         };
     };
-    Some(side_by_side(errand, one, other))
+    Some(details::side_by_side(errand, one, other))
 }
 
 /// Which products a message means: named, counted, or the ones shown last.
@@ -210,7 +198,7 @@ pub fn referred(errand: &mut Errand<'_>) -> Reference {
     if !counted.is_empty() {
         return fetch(errand, &counted);
     }
-    match named(errand) {
+    match named(errand, &errand.asked.text) {
         Called::Missing => return Reference::Missing,
         Called::Done(products) if !products.is_empty() => return Reference::Known(products),
         Called::Done(_) | Called::Refused => {}
@@ -247,9 +235,9 @@ fn fetch(errand: &mut Errand<'_>, ids: &[ProductId]) -> Reference {
     }
 }
 
-/// Products whose own name stands in the message.
-fn named(errand: &mut Errand<'_>) -> Called<Vec<ProductView>> {
-    let query: String = errand.asked.text.chars().take(200).collect();
+/// Products that a search for these words finds and whose own name stands in the message.
+pub fn named(errand: &mut Errand<'_>, words: &str) -> Called<Vec<ProductView>> {
+    let query: String = words.chars().take(200).collect();
     match errand.call::<CatalogAnswer>("search_catalog", json!({ "query": query, "limit": 10 })) {
         Called::Missing => Called::Missing,
         Called::Refused => Called::Refused,
@@ -263,7 +251,7 @@ fn named(errand: &mut Errand<'_>) -> Called<Vec<ProductView>> {
 
 /// Whether the message names a product of the catalog.
 pub fn referred_by_name(errand: &mut Errand<'_>) -> Called<bool> {
-    match named(errand) {
+    match named(errand, &errand.asked.text) {
         Called::Missing => Called::Missing,
         Called::Done(products) => Called::Done(!products.is_empty()),
         Called::Refused => Called::Refused,
@@ -392,67 +380,6 @@ fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (Strin
         return (words.say(key, context! { title, price }), false);
     }
     (details::whole(product, words), false)
-}
-
-fn extreme(errand: &Errand<'_>, product: &ProductView, comparison: Comparison) -> Part {
-    let key = match comparison {
-        Comparison::Cheapest => "cheapest",
-        Comparison::Dearest => "dearest",
-    };
-    let stock = reasons::stock(product, errand.words);
-    let text = errand.words.say(
-        key,
-        context! { title => product.title.as_str(), price => product.price_text.as_str(), stock },
-    );
-    let mut part = Part::text(format!("{text}\n{}", errand.words.plain("offer_link")));
-    part.answer.products.push(product.card(None));
-    part.awaiting(format!("basket:{}x1", product.id))
-}
-
-fn side_by_side(errand: &Errand<'_>, one: &ProductView, other: &ProductView) -> Part {
-    let words = errand.words;
-    let (cheap, dear) = if one.price.minor <= other.price.minor {
-        (one, other)
-    } else {
-        (other, one)
-    };
-    let difference = Money::new(dear.price.minor - cheap.price.minor, cheap.price.currency);
-    let mut lines = vec![if difference.minor == 0 {
-        words.say(
-            "compare_same_price",
-            context! { one => one.title.as_str(), other => other.title.as_str(), price => one.price_text.as_str() },
-        )
-    } else {
-        words.say(
-            "compare_price",
-            context! {
-                cheap => cheap.title.as_str(), dear => dear.title.as_str(),
-                difference => difference.display(words.language()),
-                cheap_price => cheap.price_text.as_str(), dear_price => dear.price_text.as_str(),
-            },
-        )
-    }];
-    for key in COMPARED {
-        let value =
-            |product: &ProductView| product.attributes.get(key).map(|values| values.join(", "));
-        if let (Some(one), Some(other)) = (value(one), value(other))
-            && one != other
-        {
-            let attribute = words.name("attributes", key);
-            lines.push(words.say("compare_attribute", context! { attribute, one, other }));
-        }
-        if lines.len() > 3 {
-            break;
-        }
-    }
-    for product in [one, other] {
-        if let Some(reason) = reasons::reason(product, &Entities::default(), words) {
-            lines.push(format!("{}: {reason}", product.title));
-        }
-    }
-    let mut part = Part::text(lines.join("\n")).awaiting("choose");
-    part.answer.products = [one, other].map(|product| product.card(None)).into();
-    part
 }
 
 /// A question about no product we know: look for one when the words say what, else ask.

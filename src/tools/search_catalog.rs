@@ -12,7 +12,7 @@ use crate::domain::{Comparison, Entities, Language, PassageKind, PriceRange, Pro
 use crate::knowledge::Knowledge;
 use crate::ports::Filter;
 use crate::retrieval::{Mode, Query};
-use crate::understand::entities;
+use crate::understand::{entities, is_common_word};
 
 /// How many passages are looked at before products are picked.
 const CANDIDATES: usize = 40;
@@ -287,7 +287,12 @@ fn named_first(products: &mut [&Product], query: &str, language: Language) {
         .map(|product| long_words(product.title(language)))
         .collect();
     let own = |word: &&String| titles.iter().filter(|title| title.contains(*word)).count() == 1;
-    let said: HashSet<String> = long_words(query).iter().filter(own).cloned().collect();
+    let said: HashSet<String> = long_words(query)
+        .iter()
+        .filter(own)
+        .filter(|word| !is_common_word(word, language))
+        .cloned()
+        .collect();
     products.sort_by_key(|product| long_words(product.title(language)).is_disjoint(&said));
 }
 
