@@ -198,7 +198,8 @@ pub fn referred(errand: &mut Errand<'_>) -> Reference {
     if !counted.is_empty() {
         return fetch(errand, &counted);
     }
-    match named(errand, &errand.asked.text) {
+    let asked = errand.asked;
+    match named(errand, &asked.text) {
         Called::Missing => return Reference::Missing,
         Called::Done(products) if !products.is_empty() => return Reference::Known(products),
         Called::Done(_) | Called::Refused => {}
@@ -251,7 +252,8 @@ pub fn named(errand: &mut Errand<'_>, words: &str) -> Called<Vec<ProductView>> {
 
 /// Whether the message names a product of the catalog.
 pub fn referred_by_name(errand: &mut Errand<'_>) -> Called<bool> {
-    match named(errand, &errand.asked.text) {
+    let asked = errand.asked;
+    match named(errand, &asked.text) {
         Called::Missing => Called::Missing,
         Called::Done(products) => Called::Done(!products.is_empty()),
         Called::Refused => Called::Refused,
