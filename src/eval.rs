@@ -2,9 +2,12 @@
 
 mod case;
 mod judge;
+mod manners;
 mod report;
 mod run;
 mod suite;
+mod talks;
+mod variant;
 
 pub use case::{
     Case, ConversationCase, Ending, Expect, IntentCase, Kind, LanguageCase, RetrievalCase,
@@ -13,3 +16,4 @@ pub use case::{
 pub use report::{CaseResult, KindReport, Report, Share};
 pub use run::run;
 pub use suite::{Suite, SuiteFault};
+pub use variant::lay_over;

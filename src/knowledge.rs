@@ -19,6 +19,7 @@ use std::sync::Arc;
 use crate::domain::{Currency, Language, Order, PassageKind, Product, ProductId};
 
 pub use chunks::{chunks, embedding_text};
+pub use files::copy;
 pub use intents::OUT_OF_SCOPE;
 
 use files::Files;
@@ -70,7 +71,7 @@ pub struct Document {
     pub language: Language,
     /// The title.
     pub title: String,
-    /// Words to find it by, in English.
+    /// Words to find it by: of its subject in English, and as customers of its language say it.
     pub tags: Vec<String>,
     /// ISO date of the last change.
     pub updated: String,

@@ -8,7 +8,9 @@
 mod answers;
 mod buying;
 mod catalog;
+mod details;
 mod errand;
+mod matching;
 mod orders;
 mod products;
 mod reasons;
@@ -20,11 +22,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use minijinja::context;
 
-use crate::domain::{Answer, Choice, Comparison};
+use crate::domain::{Answer, Choice};
 use crate::ports::{ChatModel, ModelError, ModelReply, ModelRequest, Request, TurnFacts};
 use crate::prompts::{Prompts, Words};
+use crate::understand::gives_orders;
 
-use errand::{Errand, Part};
+use errand::{Called, Errand, Part};
 
 /// The name in logs and traces.
 pub const ID: &str = "offline";
@@ -145,15 +148,15 @@ fn guarded(errand: &mut Errand<'_>) -> Option<Option<Part>> {
         part.answer.choices.push(choice(errand.words, "products"));
         return Some(Some(part));
     }
-    if !crate::offline::answers::gives_orders(&text) {
+    if !gives_orders(&text) {
         return None;
     }
-    let dearest = errand.asked.triage.entities.comparison == Some(Comparison::Dearest);
-    let about_money = dearest
-        || errand.asked.triage.entities.price.is_some()
+    let entities = &errand.asked.triage.entities;
+    let about_money = entities.comparison.is_some()
+        || entities.price.is_some()
         || errand.asked.triage.intent.is("buy");
     if about_money {
-        return Some(Some(Part::text(errand.words.plain("attack"))));
+        return Some(catalog::at_its_price(errand));
     }
     Some(Some(Part::text(errand.words.plain("no_instructions"))))
 }
@@ -207,11 +210,18 @@ fn outside(errand: &mut Errand<'_>) -> Option<Part> {
     if !entities.categories.is_empty() && about_products {
         return catalog::search(errand);
     }
+    if products::names_a_product(errand) {
+        return products::question(errand);
+    }
     if let Some(part) = answers::close_text(errand) {
         return Some(part);
     }
     if about_products {
-        return catalog::not_sold(errand);
+        return match products::referred_by_name(errand) {
+            Called::Missing => None,
+            Called::Done(true) => products::question(errand),
+            Called::Done(false) | Called::Refused => catalog::not_sold(errand),
+        };
     }
     if intent.score < SURELY_OUTSIDE {
         return Some(Part::text(
@@ -250,5 +260,6 @@ fn last_words<'f>(facts: &'f TurnFacts, intent: &str) -> Option<&'f str> {
 /// Whether a request says something of its own about what it looks for.
 fn has_subject(request: &Request) -> bool {
     let entities = &request.triage.entities;
-    !entities.categories.is_empty() || !entities.features.is_empty()
+    let says = |(_, value): &(String, String)| value != "?";
+    !entities.categories.is_empty() || entities.features.iter().any(says)
 }

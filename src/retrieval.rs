@@ -20,6 +20,9 @@ const LEG: usize = 50;
 /// The longest a search waits for its vector; the words answer alone then.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// So many of the best passages decide whether anything was found at all.
+const TOP: usize = 3;
+
 /// Searches the index.
 pub struct Retriever {
     index: Arc<dyn Index>,
@@ -72,7 +75,7 @@ pub struct Found {
     pub passages: Vec<Passage>,
     /// How it was run.
     pub mode: Mode,
-    /// Whether the best passage is about the question at all.
+    /// Whether one of the best passages is about the question at all.
     pub relevant: bool,
 }
 
@@ -149,8 +152,9 @@ impl Retriever {
             passages = self.with_other_languages(query, request, passages).await?;
         }
         let relevant = passages
-            .first()
-            .is_some_and(|best| fuse::relevant(best, mode));
+            .iter()
+            .take(TOP)
+            .any(|passage| fuse::relevant(passage, mode));
         passages.truncate(query.limit);
         Ok(Found {
             passages,

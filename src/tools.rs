@@ -25,7 +25,7 @@ pub use payment_link::PaymentAnswer;
 pub use registry::{Annotations, CallContext, Caller, Registry, Tool, ToolError, ToolSpec};
 pub use search_catalog::CatalogAnswer;
 pub use search_policies::{PassageView, PoliciesAnswer};
-pub use view::ProductView;
+pub use view::{ProductView, has_feature};
 
 use crate::knowledge::Knowledge;
 use crate::retrieval::Retriever;

@@ -1,9 +1,11 @@
 //! What a message says: language, intent, sentiment and typed facts. Pure; sentence vectors come from outside.
 
+mod common;
 mod embedder;
 pub mod encoder;
 mod entities;
 mod features;
+mod injection;
 mod intent;
 mod language;
 mod linear;
@@ -14,8 +16,10 @@ mod stored;
 mod tone;
 mod words;
 
+pub use common::{is_common_word, reads_as};
 pub use embedder::BuiltinEmbedder;
 pub use entities::entities;
+pub use injection::gives_orders;
 pub use intent::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE};
 pub use language::Languages;
 pub use requests::requests;

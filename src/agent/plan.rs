@@ -3,6 +3,11 @@
 use crate::domain::{HandOffReason, History, InboundContent, Polarity, Speaker};
 use crate::ports::Request;
 
+/// From this intensity on, bad news is told in anger.
+const STRONG: f32 = 0.8;
+/// From this intensity on, everything else is.
+const FIRM: f32 = 0.7;
+
 /// What a turn sets out to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
@@ -79,6 +84,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         request.triage.sentiment.label == Polarity::Negative
             && request.triage.sentiment.polarity <= situation.upset_below
     });
+    let upset = upset && !told_calmly(situation.requests);
     if asks_for_person {
         return Plan::HandOff {
             reason: if upset {
@@ -109,6 +115,17 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         };
     }
     Plan::Answer
+}
+
+/// Bad news is negative in itself; only strong words make it anger.
+fn told_calmly(requests: &[Request]) -> bool {
+    requests.iter().any(|request| {
+        let bad_news = ["damaged_item", "warranty_repair"]
+            .iter()
+            .any(|intent| request.triage.intent.is(intent));
+        let strong = if bad_news { STRONG } else { FIRM };
+        request.triage.sentiment.intensity < strong
+    })
 }
 
 fn wordless(messages: &[InboundContent]) -> Plan {
@@ -166,9 +183,10 @@ const ORDERS_TO_THE_AGENT: [&str; 16] = [
 /// Whether a text tries to give the agent orders.
 pub fn gives_orders(text: &str) -> bool {
     let lower = text.to_lowercase();
-    ORDERS_TO_THE_AGENT
+    let known = ORDERS_TO_THE_AGENT
         .iter()
-        .any(|phrase| lower.contains(phrase))
+        .any(|phrase| lower.contains(phrase));
+    known || crate::understand::gives_orders(text)
 }
 
 #[cfg(test)]

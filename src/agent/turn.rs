@@ -20,6 +20,9 @@ const REQUESTS: usize = 3;
 /// More of a message than this is not embedded: what is asked for stands at its beginning.
 const EMBEDDED_CHARACTERS: usize = 2_000;
 
+/// Tools whose results are the shop's own texts.
+const READING_TOOLS: [&str; 3] = ["search_catalog", "get_product", "search_policies"];
+
 impl Agent {
     /// Runs a turn. Never fails: what goes wrong inside becomes a hand-off.
     pub async fn turn(
@@ -121,7 +124,13 @@ impl Agent {
                 requests.push(Request { text: part, triage });
             }
         }
+        // Who asks for a person asks for that before everything else.
+        requests.sort_by_key(|request| !request.triage.intent.is("human"));
         if requests.len() < 2 {
+            let asked = requests.pop().map(|request| request.triage.intent);
+            if let Some(intent) = asked.filter(|intent| intent.is("human")) {
+                whole.intent = intent;
+            }
             requests = vec![Request {
                 text: text.to_owned(),
                 triage: whole,
@@ -202,6 +211,12 @@ impl Agent {
         .await;
         trace.models = driven.models;
         trace.tools = driven.tools;
+        let note = "injection_in_knowledge_suspected".to_owned();
+        let reads = |tool: &ToolTrace| READING_TOOLS.contains(&tool.name.as_str());
+        let mut read = trace.tools.iter().filter(|tool| reads(tool));
+        if !trace.notes.contains(&note) && read.any(|tool| gives_orders(&tool.result.to_string())) {
+            trace.notes.push(note);
+        }
         let summary = self.summary(text, requests, input, &trace.tools);
         finish::outcome(
             driven.ending,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::output::{json, line, note, progress};
 use super::session::Local;
 use super::{Failure, Shared};
+use crate::app::knowledge_source;
 use crate::config::{Config, PaymentProvider};
 use crate::eval::{self, Report, Suite};
 use crate::telemetry;
@@ -31,7 +32,7 @@ pub async fn run(shared: Shared, eval: Eval) -> Result<(), Failure> {
     let suite = Suite::load(&suite).map_err(|fault| Failure::Wrong(fault.to_string()))?;
     let folder = Temporary::new();
     let shared = Shared {
-        config: isolated(shared.config),
+        config: varied(isolated(shared.config), &suite, &folder.0)?,
         data: folder.0.clone(),
     };
     let local = Local::open(shared).await?;
@@ -67,6 +68,20 @@ fn isolated(mut config: Config) -> Config {
         config.payments.provider = Some(PaymentProvider::Demo);
     }
     config
+}
+
+/// The shop as the suite wants it.
+fn varied(mut config: Config, suite: &Suite, folder: &Path) -> Result<Config, Failure> {
+    if let Some(hours) = &suite.desk_hours {
+        config.desk.hours.clone_from(hours);
+    }
+    if let Some(extra) = &suite.knowledge {
+        let path = folder.join("knowledge");
+        eval::lay_over(&knowledge_source(&config), extra, &path)
+            .map_err(|error| Failure::Machine(format!("the suite's knowledge: {error}")))?;
+        config.knowledge.path = Some(path);
+    }
+    Ok(config)
 }
 
 fn show(report: &Report, file: Option<&Path>) -> Result<(), Failure> {

@@ -139,6 +139,9 @@ pub struct Turn {
     pub say: Words,
     /// What is tapped, after what is said.
     pub choice: Option<Tap>,
+    /// Instead of both: the payment link shown last is paid, and its provider says so twice.
+    #[serde(default)]
+    pub paid: bool,
     /// What must come of it.
     #[serde(default)]
     pub expect: Expect,
@@ -233,8 +236,18 @@ pub struct Expect {
     pub payment: Option<bool>,
     /// Whether the payment link is the one shown last before.
     pub same_payment: Option<bool>,
+    /// What the payment link asks for, in minor units.
+    pub payment_total: Option<i64>,
     /// Who answers from now on.
     pub holder: Option<Holder>,
+    /// All of these stand in the summary that a colleague reads, in any case.
+    pub summary: Vec<String>,
+    /// How many tickets the conversation has.
+    pub tickets: Option<usize>,
+    /// Notes that the trace has.
+    pub notes: Vec<String>,
+    /// None of these stands anywhere in what is stored of the conversation.
+    pub not_stored: Vec<String>,
     /// The intent, or `out_of_scope`.
     pub intent: Option<String>,
     /// The mood.

@@ -2,7 +2,7 @@
 
 use super::case::Expect;
 use crate::app::Said;
-use crate::domain::{Answer, Holder, Language};
+use crate::domain::{Answer, Holder, Language, Outcome};
 
 /// What is wrong with a turn; empty when nothing is. `before` is the payment link shown last.
 pub fn judge(expect: &Expect, said: &Said, before: Option<&str>) -> Vec<String> {
@@ -21,6 +21,7 @@ pub fn judge(expect: &Expect, said: &Said, before: Option<&str>) -> Vec<String> 
     }
     tools(expect, said, &mut faults);
     understood(expect, said, &mut faults);
+    colleagues(expect, said, &mut faults);
     words(expect, said, answer, &mut faults);
     products(expect, answer, &mut faults);
     payment(expect, answer, before, &mut faults);
@@ -104,6 +105,25 @@ fn understood(expect: &Expect, said: &Said, faults: &mut Vec<String>) {
     }
 }
 
+/// What a colleague reads: the summary, and the notes of the trace.
+fn colleagues(expect: &Expect, said: &Said, faults: &mut Vec<String>) {
+    let summary = match &said.outcome {
+        Outcome::HandedOff { summary, .. } => summary.to_lowercase(),
+        Outcome::Answered { .. } | Outcome::Silent { .. } => String::new(),
+    };
+    for word in &expect.summary {
+        if !summary.contains(&word.to_lowercase()) {
+            faults.push(format!("the summary lacks `{word}`"));
+        }
+    }
+    for note in &expect.notes {
+        if !said.trace.notes.contains(note) {
+            let found = said.trace.notes.join(", ");
+            faults.push(differs("the notes", note, &found));
+        }
+    }
+}
+
 fn words(expect: &Expect, said: &Said, answer: &Answer, faults: &mut Vec<String>) {
     let language = said
         .trace
@@ -162,6 +182,13 @@ fn payment(expect: &Expect, answer: &Answer, before: Option<&str>, faults: &mut 
         Some(false) if link.is_some() => faults.push("there is a payment link".to_owned()),
         Some(_) | None => {}
     }
+    if let Some(total) = expect.payment_total {
+        let found = answer.payment.as_ref().map(|payment| payment.total.minor);
+        if found != Some(total) {
+            let found = found.map_or(String::new(), |found| found.to_string());
+            faults.push(differs("the total", &total.to_string(), &found));
+        }
+    }
     if let Some(same) = expect.same_payment
         && same != (link.is_some() && link == before)
     {
@@ -173,7 +200,7 @@ fn payment(expect: &Expect, answer: &Answer, before: Option<&str>, faults: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ConversationId, Outcome, ToolTrace, TurnTrace};
+    use crate::domain::{ConversationId, ToolTrace, TurnTrace};
     use serde_json::Value;
 
     fn said(text: &str, tools: &[&str]) -> Said {

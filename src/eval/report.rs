@@ -239,6 +239,8 @@ mod tests {
         let suite = |threshold| Suite {
             name: "suite".to_owned(),
             thresholds: BTreeMap::from([(Kind::Intent, threshold)]),
+            knowledge: None,
+            desk_hours: None,
             cases: Vec::new(),
         };
         let reached = Report::new(&suite(0.75), results(), 0);

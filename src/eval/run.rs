@@ -3,15 +3,14 @@
 use std::collections::HashSet;
 
 use futures::StreamExt as _;
-use uuid::Uuid;
 
-use super::case::{Case, ConversationCase, Kind, RetrievalCase, Turn};
-use super::judge::judge;
+use super::case::{Case, ConversationCase, Kind, RetrievalCase};
 use super::report::{CaseResult, Report};
 use super::suite::Suite;
-use crate::app::{App, AppError, Prepared, Talk};
+use super::talks::conversation;
+use crate::app::{App, AppError, Prepared};
 use crate::clock;
-use crate::domain::{InboundContent, Language, Triage};
+use crate::domain::{Language, Triage};
 use crate::ports::Filter;
 use crate::retrieval::{Query, embed_cached};
 use crate::tools::Caller;
@@ -221,60 +220,4 @@ async fn retrieval(
         got: Some(got),
         passed,
     })
-}
-
-/// Every conversation is a customer of its own.
-async fn conversation(app: &App, case: &ConversationCase) -> CaseResult {
-    let session = format!("eval-{}", Uuid::now_v7().simple());
-    let mut faults = Vec::new();
-    let mut link: Option<String> = None;
-    for (number, turn) in (1..).zip(&case.turns) {
-        let talk = Talk {
-            session: session.clone(),
-            phone: case.phone.clone(),
-            content: content(turn),
-        };
-        let said = match app.talk(talk).await {
-            Ok(said) => said,
-            Err(error) => {
-                faults.push(format!("turn {number}: {error}"));
-                break;
-            }
-        };
-        let found = judge(&turn.expect, &said, link.as_deref());
-        if !found.is_empty() {
-            let text = said.outcome.answer().map_or("", |answer| &answer.text);
-            let found = found.into_iter();
-            faults.extend(found.map(|fault| format!("turn {number}: {fault}")));
-            faults.push(format!("turn {number} said: {}", text.replace('\n', " / ")));
-        }
-        if let Some(payment) = said
-            .outcome
-            .answer()
-            .and_then(|answer| answer.payment.as_ref())
-        {
-            link = Some(payment.id.to_string());
-        }
-    }
-    CaseResult {
-        kind: Kind::Conversation,
-        case: case.id.clone(),
-        language: case.language,
-        expected: None,
-        got: None,
-        passed: faults.is_empty(),
-        faults,
-    }
-}
-
-fn content(turn: &Turn) -> Vec<InboundContent> {
-    let texts = turn.say.texts().into_iter();
-    let tapped = turn.choice.iter().map(|tap| InboundContent::Choice {
-        id: tap.id.clone(),
-        title: tap.title.clone(),
-    });
-    texts
-        .map(|text| InboundContent::Text { text })
-        .chain(tapped)
-        .collect()
 }

@@ -17,6 +17,11 @@ pub struct Suite {
     pub name: String,
     /// The share of cases, in [0, 1], that must pass for each kind.
     pub thresholds: BTreeMap<Kind, f64>,
+    /// A folder laid over the shop's knowledge for this suite: its files are added or replace the shop's,
+    /// and the rows of its catalog are added.
+    pub knowledge: Option<PathBuf>,
+    /// When someone is at the desk, in place of what the configuration says.
+    pub desk_hours: Option<String>,
     /// The cases: those of the suite itself, then those of its files.
     pub cases: Vec<Case>,
 }
@@ -48,6 +53,8 @@ struct SuiteFile {
     name: String,
     #[serde(default)]
     thresholds: BTreeMap<Kind, f64>,
+    knowledge: Option<Spanned<PathBuf>>,
+    desk_hours: Option<String>,
     #[serde(default)]
     cases: Vec<Spanned<Case>>,
     #[serde(default)]
@@ -115,9 +122,18 @@ impl Suite {
         if cases.is_empty() {
             return Err(fault(None, "there is no case".to_owned()));
         }
+        let knowledge = read.knowledge.map(|named| {
+            let path = folder.join(&named.value);
+            let line = usize::try_from(named.defined.line()).ok();
+            let missing = || fault(line, format!("there is no folder {}", path.display()));
+            path.is_dir().then_some(()).ok_or_else(missing)?;
+            Ok(path)
+        });
         Ok(Self {
             name: read.name,
             thresholds: read.thresholds,
+            knowledge: knowledge.transpose()?,
+            desk_hours: read.desk_hours,
             cases,
         })
     }
@@ -144,9 +160,9 @@ fn check(case: &Case, names: &mut HashSet<String>) -> Result<(), String> {
             if !names.insert(case.id.clone()) {
                 return Err(format!("the conversation `{}` is there twice", case.id));
             }
-            let mute = |turn: &Turn| turn.say.texts().is_empty() && turn.choice.is_none();
-            if case.turns.is_empty() || case.turns.iter().any(mute) {
-                return Err("every turn needs `say` or `choice`".to_owned());
+            let speaks = |turn: &Turn| !turn.say.texts().is_empty() || turn.choice.is_some();
+            if case.turns.is_empty() || case.turns.iter().any(|turn| speaks(turn) == turn.paid) {
+                return Err("every turn needs `say` or `choice`, or else `paid`".to_owned());
             }
             Ok(())
         }

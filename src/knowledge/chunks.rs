@@ -61,6 +61,10 @@ fn document_points(document: &Document, chunk_tokens: usize) -> Vec<IndexPoint> 
         let mut words = vec![document.title.as_str()];
         words.extend(section.headings.iter().map(String::as_str));
         words.push(&section.text);
+        // A FAQ entry is one piece, so what it is found by belongs to all of it.
+        if document.kind == PassageKind::Faq {
+            words.extend(document.tags.iter().map(String::as_str));
+        }
         IndexPoint {
             words: words.join("\n"),
             passage: Passage {

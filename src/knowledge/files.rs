@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
@@ -19,6 +19,29 @@ const DEEPEST: usize = 3;
 #[derive(RustEmbed)]
 #[folder = "knowledge/"]
 struct DemoShop;
+
+/// Writes every file of a source into a folder, which is made when missing.
+///
+/// # Errors
+/// What the disk says.
+pub fn copy(source: &KnowledgeSource, folder: &Path) -> io::Result<()> {
+    let mut notes = Notes::default();
+    let files = Files::open(source, &mut notes);
+    for path in files.sizes.keys() {
+        let target = folder.join(path);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let bytes = files
+            .read(path)
+            .map_err(|fault| io::Error::other(fault.to_string()))?;
+        fs::write(target, bytes)?;
+    }
+    match notes.faults.into_iter().next() {
+        Some(fault) => Err(io::Error::other(fault.to_string())),
+        None => Ok(()),
+    }
+}
 
 /// The files that are there.
 #[derive(Debug)]

@@ -4,9 +4,10 @@ use minijinja::context;
 use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
-use super::{choice, orders};
-use crate::domain::{PassageKind, Source};
+use super::{choice, orders, products};
+use crate::domain::{Passage, PassageKind, Source};
 use crate::tools::{PassageView, PoliciesAnswer};
+use crate::understand::gives_orders;
 
 /// At most so many characters of a passage are quoted.
 const QUOTED: usize = 600;
@@ -14,18 +15,55 @@ const QUOTED: usize = 600;
 /// At this cosine a text answers a message whose intent is not clear.
 const CLOSE: f32 = 0.55;
 
+/// Intents whose subject the shop's texts cover, each with words of its own in the phrases.
+const TOPICS: [&str; 9] = [
+    "store_info",
+    "shipping_info",
+    "return_refund",
+    "payment_info",
+    "invoice",
+    "privacy",
+    "discount",
+    "warranty_repair",
+    "care_advice",
+];
+
+/// The one intent that a single text answers, whatever words are used for opening or closing.
+const SINGLE_TOPIC: &str = "store_info";
+/// From this score on, an intent may say where to look.
+const SURE: f32 = 0.5;
+/// At this cosine a text is about a message that seemed to look for products, when no product is nearly as close.
+const CLOSER: f32 = 0.4;
+/// So much less close the products must be.
+const MARGIN: f32 = 0.15;
+
 /// The passage that answers a question, with its source.
 pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
-    let query: String = errand.asked.text.chars().take(280).collect();
-    let passages = match errand
-        .call::<PoliciesAnswer>("search_policies", json!({ "query": query, "limit": 1 }))
-    {
+    let mut query: String = errand.asked.text.chars().take(200).collect();
+    let found = &errand.asked.triage.intent;
+    if found.name == SINGLE_TOPIC && found.score >= SURE {
+        query = format!("{query} {}", errand.words.name("topics", SINGLE_TOPIC));
+    }
+    let mut passages = match passages(errand, &query) {
         Called::Missing => return None,
-        Called::Done(answer) => answer.passages,
+        Called::Done(passages) => passages,
         Called::Refused => Vec::new(),
     };
+    let intent = errand.asked.triage.intent.name.as_str();
+    if passages.is_empty() && TOPICS.contains(&intent) {
+        // The words alone found nothing; what was understood of them may.
+        let topic = errand.words.name("topics", intent);
+        passages = match self::passages(errand, &format!("{query} {topic}")) {
+            Called::Missing => return None,
+            Called::Done(passages) => passages,
+            Called::Refused => Vec::new(),
+        };
+    }
     if let Some(passage) = passages.first() {
         return Some(quoted(errand, passage));
+    }
+    if products::names_a_product(errand) {
+        return products::question(errand);
     }
     if errand.asked.triage.intent.is("warranty_repair") {
         return orders::ticket(errand, "subject_repair", "ticket_noted");
@@ -33,6 +71,15 @@ pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
     let mut part = Part::text(errand.words.plain("no_answer")).awaiting("person");
     part.answer.choices.push(choice(errand.words, "person"));
     Some(part)
+}
+
+fn passages(errand: &mut Errand<'_>, query: &str) -> Called<Vec<PassageView>> {
+    let arguments = json!({ "query": query, "limit": 1 });
+    match errand.call::<PoliciesAnswer>("search_policies", arguments) {
+        Called::Missing => Called::Missing,
+        Called::Done(answer) => Called::Done(answer.passages),
+        Called::Refused => Called::Refused,
+    }
 }
 
 /// A text that is so close to the message that its intent does not matter.
@@ -49,6 +96,22 @@ pub fn close_text(errand: &Errand<'_>) -> Option<Part> {
     close.then(|| quoted(errand, &PassageView::from(passage)))
 }
 
+/// A text about a message that names no product, when it is far closer than any product.
+pub fn closer_than_products(errand: &Errand<'_>) -> Option<Part> {
+    let passages = &errand.facts.passages;
+    let cosine = |passage: &Passage| passage.ranking.dense_score.unwrap_or(0.0);
+    let first = passages
+        .first()
+        .filter(|passage| passage.kind != PassageKind::Product)?;
+    let products = passages
+        .iter()
+        .filter(|passage| passage.kind == PassageKind::Product)
+        .map(cosine)
+        .fold(0.0, f32::max);
+    let closer = cosine(first) >= CLOSER && cosine(first) >= products + MARGIN;
+    closer.then(|| quoted(errand, &PassageView::from(first)))
+}
+
 /// Who is speaking; never how it is set up.
 pub fn identity(errand: &Errand<'_>) -> Part {
     let text = errand.asked.text.to_lowercase();
@@ -58,24 +121,6 @@ pub fn identity(errand: &Errand<'_>) -> Part {
         "identity"
     };
     Part::text(errand.words.say(key, context! { shop => errand.shop }))
-}
-
-/// Words that ask for the agent's instructions or try to change them.
-pub fn gives_orders(lower: &str) -> bool {
-    [
-        "system prompt",
-        "your instructions",
-        "tue istruzioni",
-        "le istruzioni",
-        "tus instrucciones",
-        "las instrucciones",
-        "as instruções",
-        "tuas instruções",
-        "deine anweisungen",
-        "anweisungen und",
-    ]
-    .iter()
-    .any(|phrase| lower.contains(phrase))
 }
 
 fn quoted(errand: &Errand<'_>, passage: &PassageView) -> Part {

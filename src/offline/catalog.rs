@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::errand::{Called, Errand, Part};
 use super::products::meant;
-use super::{has_subject, last_words, reasons};
+use super::{answers, has_subject, last_words, matching, reasons};
 use crate::domain::{Entities, Money, PriceRange};
 use crate::tools::{CatalogAnswer, ProductView};
 
@@ -14,7 +14,16 @@ const SHOWN: usize = 3;
 
 /// Two or three products that fit, and one question that narrows.
 pub fn search(errand: &mut Errand<'_>) -> Option<Part> {
+    if let Some(part) = matching::fitting(errand) {
+        return part;
+    }
     let wish = errand.asked.triage.entities.clone();
+    if wish.categories.is_empty()
+        && wish.price.is_none()
+        && let Some(part) = answers::closer_than_products(errand)
+    {
+        return Some(part);
+    }
     let query = query(errand);
     let mut opening = None;
     let mut products = match find(errand, &query, wish.price, true) {
@@ -68,7 +77,8 @@ pub fn not_sold(errand: &mut Errand<'_>) -> Option<Part> {
     Some(Part::text(text))
 }
 
-fn shown(
+/// Some of the products as a list with reasons, and a question or an offer.
+pub fn shown(
     errand: &Errand<'_>,
     mut products: Vec<ProductView>,
     wish: &Entities,
@@ -191,6 +201,40 @@ fn without_price(query: &str, wish: &Entities) -> String {
     } else {
         kept.join(" ")
     }
+}
+
+/// Prices are the catalog's, whoever asks: the product that an attempt is about, with its price.
+pub fn at_its_price(errand: &mut Errand<'_>) -> Option<Part> {
+    let attack = Part::text(errand.words.plain("attack"));
+    let wish = errand.asked.triage.entities.clone();
+    let query: String = without_price(&errand.asked.text, &wish)
+        .chars()
+        .take(200)
+        .collect();
+    let arguments = json!({ "query": query, "in_stock": true, "limit": SHOWN });
+    let products = match errand.call::<CatalogAnswer>("search_catalog", arguments) {
+        Called::Missing => return None,
+        Called::Done(answer) => answer.products,
+        Called::Refused => Vec::new(),
+    };
+    let Some(product) = products
+        .first()
+        .filter(|_| has_subject(errand.asked) || meant(errand, &products).is_some())
+    else {
+        return Some(attack);
+    };
+    let product = meant(errand, &products).unwrap_or_else(|| product.clone());
+    let (title, price) = (product.title.as_str(), product.price_text.as_str());
+    let stock = reasons::stock(&product, errand.words);
+    let price = errand
+        .words
+        .say("price_is", context! { title, price, stock });
+    let mut part = attack.then(Part::text(format!(
+        "{price}\n{}",
+        errand.words.plain("offer_link")
+    )));
+    part.answer.products.push(product.card(None));
+    Some(part.awaiting(format!("basket:{}x1", product.id)))
 }
 
 fn cheapest_first(mut products: Vec<ProductView>) -> Vec<ProductView> {

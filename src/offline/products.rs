@@ -3,23 +3,17 @@
 use minijinja::context;
 use serde_json::json;
 
+use super::details::Known;
 use super::errand::{Called, Errand, Part};
-use super::{catalog, reasons};
-use crate::domain::{Comparison, Entities, Language, Money, ProductId};
-use crate::tools::{CatalogAnswer, ProductAnswer, ProductView};
-use crate::understand::entities;
+use super::{catalog, details, matching, reasons};
+use crate::domain::{Comparison, Entities, Language, PassageKind, ProductId, Speaker};
+use crate::tools::{CatalogAnswer, ProductAnswer, ProductView, has_feature};
+use crate::understand::{entities, is_common_word};
 
-/// Attributes that a comparison names, most telling first.
-const COMPARED: [&str; 8] = [
-    "power_w",
-    "pressure_bar",
-    "water_l",
-    "cups",
-    "width_cm",
-    "weight_kg",
-    "hopper_g",
-    "noise_db",
-];
+/// Products that one question is answered for.
+const SHOWN: usize = 3;
+/// A follow-up with more words says itself what it asks.
+const FOLLOW_UP_WORDS: usize = 5;
 
 /// What a message refers to.
 pub enum Reference {
@@ -31,52 +25,151 @@ pub enum Reference {
     Unknown,
 }
 
-/// The colour, stock, price or details of a product.
+/// The colour, stock, price, features or details of a product, or of all that were shown.
 pub fn question(errand: &mut Errand<'_>) -> Option<Part> {
+    if let Some(part) = matching::fitting(errand) {
+        return part;
+    }
+    let wish = inherited(errand);
     let products = match referred(errand) {
         Reference::Missing => return None,
         Reference::Known(products) => products,
         Reference::Unknown => return unknown(errand),
     };
-    let entities = errand.asked.triage.entities.clone();
-    let Some(product) = pick(&products, entities.comparison) else {
-        return unknown(errand);
+    if means_others(errand, &products, &wish) {
+        return catalog::search(errand);
+    }
+    let Some(product) = pick(&products, wish.comparison) else {
+        return each(errand, &products, &wish).map_or_else(|| unknown(errand), Some);
     };
-    let (text, known) = about(errand, product, &entities);
-    let mut part = Part::text(text);
+    let (text, known) = about(errand, product, &wish);
+    let offers = match known {
+        Known::Open => return Some(not_known(errand, product)),
+        Known::Fits => product.stock > 0,
+        Known::Lacks => false,
+    };
+    let mut part = Part::default();
     part.answer.products.push(product.card(None));
-    match known {
-        Known::Open => {
-            part.answer
-                .choices
-                .push(super::choice(errand.words, "person"));
-            part.awaiting = Some("person".to_owned());
-        }
-        Known::Fits if product.stock > 0 => {
-            let offer = errand.words.plain("offer_link");
-            part.answer.text = format!("{}\n{offer}", part.answer.text);
-            part.awaiting = Some(format!(
-                "basket:{}x{}",
-                product.id,
-                entities.quantity.unwrap_or(1)
-            ));
-        }
-        Known::Fits | Known::Lacks => {}
+    if offers {
+        part.answer.text = format!("{text}\n{}", errand.words.plain("offer_link"));
+        part.awaiting = Some(format!(
+            "basket:{}x{}",
+            product.id,
+            wish.quantity.unwrap_or(1)
+        ));
+    } else {
+        part.answer.text = text;
     }
     Some(part)
 }
 
+/// What a short follow-up such as "and the second one?" asks, when it does not say: the same as before.
+fn inherited(errand: &Errand<'_>) -> Entities {
+    let mut wish = errand.asked.triage.entities.clone();
+    let says = !wish.colors.is_empty()
+        || !wish.features.is_empty()
+        || wish.in_stock
+        || wish.comparison.is_some()
+        || wish.price.is_some();
+    if says || errand.asked.text.split_whitespace().count() > FOLLOW_UP_WORDS {
+        return wish;
+    }
+    let before = errand
+        .facts
+        .history
+        .entries
+        .iter()
+        .rev()
+        .find(|entry| entry.speaker == Speaker::Customer);
+    let asked = before.filter(|entry| {
+        let intent = entry.intent.as_deref().unwrap_or_default();
+        ["product_question", "product_comparison"].contains(&intent)
+    });
+    if let Some(entry) = asked {
+        let before = entities(&entry.text, errand.words.language());
+        (wish.colors, wish.features) = (before.colors, before.features);
+    }
+    wish
+}
+
+/// Whether a message is about other products than the ones that were shown: it names another category,
+/// or something that none of them can have.
+fn means_others(errand: &Errand<'_>, products: &[ProductView], wish: &Entities) -> bool {
+    let asked = &errand.asked.triage.entities;
+    let pointed = !asked.ordinals.is_empty()
+        || products
+            .iter()
+            .any(|product| !own_names(errand, product, products).is_empty());
+    if pointed {
+        return false;
+    }
+    let other_category = !asked.categories.is_empty()
+        && !products
+            .iter()
+            .any(|product| asked.categories.contains(&product.category));
+    let foreign_feature = !asked.features.is_empty()
+        && wish.features.iter().any(|(_, value)| value != "?")
+        && products.iter().all(|product| {
+            wish.features
+                .iter()
+                .all(|(key, value)| has_feature(&product.attributes, key, value).is_none())
+        });
+    other_category || foreign_feature
+}
+
+/// The same question about each of several products. None when it is no question that all can answer.
+fn each(errand: &Errand<'_>, products: &[ProductView], wish: &Entities) -> Option<Part> {
+    if wish.colors.is_empty() && wish.features.is_empty() && !wish.in_stock {
+        return None;
+    }
+    let told: Vec<(&ProductView, String)> = products
+        .iter()
+        .take(SHOWN)
+        .map(|product| (product, about(errand, product, wish)))
+        .filter(|(_, (_, known))| !matches!(known, Known::Open))
+        .map(|(product, (text, _))| (product, text))
+        .collect();
+    let Some((first, _)) = told.first() else {
+        return products.first().map(|product| not_known(errand, product));
+    };
+    if told.len() == 1 && products.len() > 1 && wish.in_stock {
+        return Some(Part::text(about(errand, first, wish).0));
+    }
+    let texts: Vec<&str> = told.iter().map(|(_, text)| text.as_str()).collect();
+    let mut part = Part::text(texts.join("\n")).awaiting("choose");
+    part.answer.products = told.iter().map(|(product, _)| product.card(None)).collect();
+    Some(part)
+}
+
+/// The catalog does not say; a colleague may.
+pub fn not_known(errand: &Errand<'_>, product: &ProductView) -> Part {
+    let title = product.title.as_str();
+    let text = errand.words.say("not_known", context! { title });
+    let mut part = Part::text(text).awaiting("person");
+    part.answer.products.push(product.card(None));
+    let person = super::choice(errand.words, "person");
+    part.answer.choices.push(person);
+    part
+}
+
 /// Two products side by side, or the cheaper of those shown.
 pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
+    if let Some(part) = matching::fitting(errand) {
+        return part;
+    }
     let products = match referred(errand) {
         Reference::Missing => return None,
         Reference::Known(products) => products,
         Reference::Unknown => return unknown(errand),
     };
-    if let Some(comparison) = errand.asked.triage.entities.comparison
+    let wish = errand.asked.triage.entities.clone();
+    if means_others(errand, &products, &wish) {
+        return catalog::search(errand);
+    }
+    if let Some(comparison) = wish.comparison
         && let Some(product) = pick(&products, Some(comparison))
     {
-        return Some(extreme(errand, product, comparison));
+        return Some(details::extreme(errand, product, comparison));
     }
     let [one, other, ..] = products.as_slice() else {
         return match products.first() {
@@ -84,19 +177,21 @@ pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
             None => unknown(errand),
         };
     };
-    Some(side_by_side(errand, one, other))
+    Some(details::side_by_side(errand, one, other))
 }
 
 /// Which products a message means: named, counted, or the ones shown last.
 pub fn referred(errand: &mut Errand<'_>) -> Reference {
     let list = errand.facts.history.last_list();
     let wanted = &errand.asked.triage.entities;
+    // "The cheaper one" and "the difference" are about several.
     let compares =
         wanted.comparison.is_some() || errand.asked.triage.intent.is("product_comparison");
-    let shown = match super::buying::pending_basket(errand.facts) {
-        _ if compares => list.to_vec(),
-        Some(basket) => vec![basket.product],
-        None => errand.facts.history.last_products().to_vec(),
+    let basket = super::buying::pending_basket(errand.facts).map(|basket| [basket.product]);
+    let shown = match &basket {
+        _ if compares && !matching::asks_for_match(wanted) => list,
+        Some(offered) => offered,
+        None => errand.facts.history.last_products(),
     };
     let counted: Vec<ProductId> = wanted
         .ordinals
@@ -107,7 +202,8 @@ pub fn referred(errand: &mut Errand<'_>) -> Reference {
     if !counted.is_empty() {
         return fetch(errand, &counted);
     }
-    match named(errand) {
+    let asked = errand.asked;
+    match named(errand, &asked.text) {
         Called::Missing => return Reference::Missing,
         Called::Done(products) if !products.is_empty() => return Reference::Known(products),
         Called::Done(_) | Called::Refused => {}
@@ -144,9 +240,9 @@ fn fetch(errand: &mut Errand<'_>, ids: &[ProductId]) -> Reference {
     }
 }
 
-/// Products whose own name stands in the message.
-fn named(errand: &mut Errand<'_>) -> Called<Vec<ProductView>> {
-    let query: String = errand.asked.text.chars().take(200).collect();
+/// Products that a search for these words finds and whose own name stands in the message.
+pub fn named(errand: &mut Errand<'_>, words: &str) -> Called<Vec<ProductView>> {
+    let query: String = words.chars().take(200).collect();
     match errand.call::<CatalogAnswer>("search_catalog", json!({ "query": query, "limit": 10 })) {
         Called::Missing => Called::Missing,
         Called::Refused => Called::Refused,
@@ -156,6 +252,30 @@ fn named(errand: &mut Errand<'_>) -> Called<Vec<ProductView>> {
             Called::Done(answer.products.iter().filter(own).cloned().collect())
         }
     }
+}
+
+/// Whether the message names a product of the catalog.
+pub fn referred_by_name(errand: &mut Errand<'_>) -> Called<bool> {
+    let asked = errand.asked;
+    match named(errand, &asked.text) {
+        Called::Missing => Called::Missing,
+        Called::Done(products) => Called::Done(!products.is_empty()),
+        Called::Refused => Called::Refused,
+    }
+}
+
+/// Whether a passage that was found for the message is a product that it names.
+pub fn names_a_product(errand: &Errand<'_>) -> bool {
+    let said = long_words(&errand.asked.text);
+    let language = errand.words.language();
+    let products = errand
+        .facts
+        .passages
+        .iter()
+        .filter(|passage| passage.kind == PassageKind::Product);
+    products
+        .flat_map(|passage| long_words(&passage.title))
+        .any(|word| said.contains(&word) && is_name(&word, language, &[]))
 }
 
 /// The product that a search meant from the start: named by a word that its id carries too.
@@ -197,7 +317,11 @@ fn is_name(word: &str, language: Language, products: &[ProductView]) -> bool {
         .iter()
         .filter(|product| product.title.to_lowercase().contains(word))
         .count();
-    said.categories.is_empty() && said.features.is_empty() && said.colors.is_empty() && common <= 2
+    said.categories.is_empty()
+        && said.features.is_empty()
+        && said.colors.is_empty()
+        && common <= 2
+        && !is_common_word(word, language)
 }
 
 /// The one product that is meant, when it can be told.
@@ -217,16 +341,7 @@ pub fn chosen(products: &[ProductView], comparison: Option<Comparison>) -> Optio
     pick(products, comparison).cloned()
 }
 
-/// What the catalog says to a question.
-enum Known {
-    /// Nothing.
-    Open,
-    /// The product is as wished, or nothing was wished.
-    Fits,
-    /// It is not.
-    Lacks,
-}
-
+/// The answer, and what the catalog knows.
 fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (String, Known) {
     let words = errand.words;
     let (title, price) = (&product.title, &product.price_text);
@@ -257,16 +372,8 @@ fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (Strin
         );
     }
     if let Some((key, value)) = asked.features.first() {
-        let feature = words.name("attributes", key);
-        return match product.attributes.get(key) {
-            Some(values) if values.contains(value) => (
-                words.say("feature_yes", context! { title, feature }),
-                Known::Fits,
-            ),
-            Some(_) => (
-                words.say("feature_no", context! { title, feature }),
-                Known::Lacks,
-            ),
+        return match details::feature(product, key, value, words) {
+            Some(told) => told,
             None => (words.say("not_known", context! { title }), Known::Open),
         };
     }
@@ -278,78 +385,7 @@ fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (Strin
         };
         return (words.say(key, context! { title, price }), Known::Fits);
     }
-    if product.description.is_empty() {
-        return (
-            words.say("price_is", context! { title, price, stock }),
-            Known::Fits,
-        );
-    }
-    let description = &product.description;
-    (
-        words.say("details", context! { title, price, stock, description }),
-        Known::Fits,
-    )
-}
-
-fn extreme(errand: &Errand<'_>, product: &ProductView, comparison: Comparison) -> Part {
-    let key = match comparison {
-        Comparison::Cheapest => "cheapest",
-        Comparison::Dearest => "dearest",
-    };
-    let stock = reasons::stock(product, errand.words);
-    let text = errand.words.say(
-        key,
-        context! { title => product.title.as_str(), price => product.price_text.as_str(), stock },
-    );
-    let mut part = Part::text(format!("{text}\n{}", errand.words.plain("offer_link")));
-    part.answer.products.push(product.card(None));
-    part.awaiting(format!("basket:{}x1", product.id))
-}
-
-fn side_by_side(errand: &Errand<'_>, one: &ProductView, other: &ProductView) -> Part {
-    let words = errand.words;
-    let (cheap, dear) = if one.price.minor <= other.price.minor {
-        (one, other)
-    } else {
-        (other, one)
-    };
-    let difference = Money::new(dear.price.minor - cheap.price.minor, cheap.price.currency);
-    let mut lines = vec![if difference.minor == 0 {
-        words.say(
-            "compare_same_price",
-            context! { one => one.title.as_str(), other => other.title.as_str(), price => one.price_text.as_str() },
-        )
-    } else {
-        words.say(
-            "compare_price",
-            context! {
-                cheap => cheap.title.as_str(), dear => dear.title.as_str(),
-                difference => difference.display(words.language()),
-                cheap_price => cheap.price_text.as_str(), dear_price => dear.price_text.as_str(),
-            },
-        )
-    }];
-    for key in COMPARED {
-        let value =
-            |product: &ProductView| product.attributes.get(key).map(|values| values.join(", "));
-        if let (Some(one), Some(other)) = (value(one), value(other))
-            && one != other
-        {
-            let attribute = words.name("attributes", key);
-            lines.push(words.say("compare_attribute", context! { attribute, one, other }));
-        }
-        if lines.len() > 3 {
-            break;
-        }
-    }
-    for product in [one, other] {
-        if let Some(reason) = reasons::reason(product, &Entities::default(), words) {
-            lines.push(format!("{}: {reason}", product.title));
-        }
-    }
-    let mut part = Part::text(lines.join("\n")).awaiting("choose");
-    part.answer.products = [one, other].map(|product| product.card(None)).into();
-    part
+    (details::whole(product, words), Known::Fits)
 }
 
 /// A question about no product we know: look for one when the words say what, else ask.

@@ -4,7 +4,7 @@ use minijinja::context;
 
 use crate::domain::Entities;
 use crate::prompts::Words;
-use crate::tools::ProductView;
+use crate::tools::{ProductView, has_feature};
 
 /// From so few pieces on, the number is said.
 pub const FEW: u32 = 3;
@@ -33,6 +33,8 @@ fn wished(product: &ProductView, wish: &Entities, words: Words<'_>) -> Option<St
             continue;
         }
         let said = match key.as_str() {
+            "quiet" => quiet(product, words),
+            "compact" => narrow(product, words),
             "cappuccino" => milk(product, words),
             "decaf" | "organic" | "induction" => Some(words.plain(&format!("reason_{key}"))),
             "burr" => Some(words.plain(&format!("reason_{value}"))),
@@ -78,9 +80,14 @@ fn roast(product: &ProductView, words: Words<'_>) -> Option<String> {
         .then(|| words.plain(&format!("reason_{roast}")))
 }
 
+fn quiet(product: &ProductView, words: Words<'_>) -> Option<String> {
+    let number = first(product, "noise_db")?;
+    Some(words.say("reason_quiet", context! { number }))
+}
+
 fn narrow(product: &ProductView, words: Words<'_>) -> Option<String> {
     let width = first(product, "width_cm")?;
-    let narrow = width.parse::<f32>().is_ok_and(|width| width <= 15.0);
+    let narrow = has(product, "compact", "yes");
     narrow.then(|| words.say("reason_narrow", context! { number => width }))
 }
 
@@ -88,12 +95,9 @@ fn first<'p>(product: &'p ProductView, key: &str) -> Option<&'p str> {
     product.attributes.get(key)?.first().map(String::as_str)
 }
 
-/// Whether an attribute has a value.
+/// Whether a product has a feature for sure.
 pub fn has(product: &ProductView, key: &str, value: &str) -> bool {
-    product
-        .attributes
-        .get(key)
-        .is_some_and(|values| values.iter().any(|known| known == value))
+    has_feature(&product.attributes, key, value) == Some(true)
 }
 
 /// The stock as a customer reads it.

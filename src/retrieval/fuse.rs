@@ -6,15 +6,25 @@ use super::Mode;
 use crate::domain::{Passage, Ranking};
 use crate::ports::Legs;
 
-/// The constant of the paper.
-const K: f32 = 60.0;
+/// The paper takes 60 for lists of a thousand. Ours have fifty passages of one small shop, where being first in
+/// one leg says more: over the development set 3 puts a right document first for 74 % instead of 70 % of the
+/// questions, and among the first three for 92 % instead of 88 %.
+const K: f32 = 3.0;
+
+// When a passage is about a question at all. Calibrated on `eval/data/relevance.jsonl`: 74 questions about the
+// shop and 44 about other things, in five languages. Of the first, 9.5 % are refused wrongly; of the others,
+// 9.1 % are accepted wrongly (the understanding of intents keeps most of these from being answered).
 
 /// At this cosine a passage is about the question, whatever its words.
-const CLOSE: f32 = 0.42;
-/// At this cosine it is, when it shares telling words too.
-const NEAR: f32 = 0.30;
-/// From this BM25 score on, words are telling.
+const CLOSE: f32 = 0.34;
+/// At this cosine it is, when it shares some words too.
+const NEAR: f32 = 0.24;
+/// From this BM25 score on, words say something.
 const TELLING: f32 = 4.0;
+/// At this cosine it is, when it shares rare words.
+const DISTANT: f32 = 0.10;
+/// From this BM25 score on, words say nearly everything.
+const DECISIVE: f32 = 8.0;
 
 /// Fuses the legs: one passage per document, best first, ties by id.
 pub fn fuse(legs: Legs) -> Vec<Passage> {
@@ -60,12 +70,16 @@ fn score(ranking: &Ranking) -> f32 {
     part(ranking.dense_rank) + part(ranking.bm25_rank)
 }
 
-/// Whether the best passage is about the question at all.
-pub fn relevant(best: &Passage, mode: Mode) -> bool {
-    let cosine = best.ranking.dense_score.unwrap_or(0.0);
-    let words = best.ranking.bm25_score.unwrap_or(0.0);
+/// Whether a passage is about the question at all.
+pub fn relevant(passage: &Passage, mode: Mode) -> bool {
+    let cosine = passage.ranking.dense_score.unwrap_or(0.0);
+    let words = passage.ranking.bm25_score.unwrap_or(0.0);
     match mode {
-        Mode::Hybrid => cosine >= CLOSE || (cosine >= NEAR && words >= TELLING),
+        Mode::Hybrid => {
+            cosine >= CLOSE
+                || (cosine >= NEAR && words >= TELLING)
+                || (cosine >= DISTANT && words >= DECISIVE)
+        }
         Mode::Bm25 => words >= TELLING,
         Mode::None => false,
     }

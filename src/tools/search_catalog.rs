@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::view::has_feature;
 use super::{Annotations, CallContext, Caller, EVERYONE, ProductView, Tool, ToolError, Workbench};
-use crate::domain::{Entities, Language, PassageKind, PriceRange, Product, ProductId};
+use crate::domain::{Comparison, Entities, Language, PassageKind, PriceRange, Product, ProductId};
 use crate::knowledge::Knowledge;
 use crate::ports::Filter;
 use crate::retrieval::{Mode, Query};
-use crate::understand::entities;
+use crate::understand::{entities, is_common_word};
 
 /// How many passages are looked at before products are picked.
 const CANDIDATES: usize = 40;
@@ -133,8 +134,14 @@ impl SearchCatalog {
                 detail: "there is no index yet".to_owned(),
             });
         }
-        // A wish that names a category or a feature is about the catalog; other words must be close to a product.
-        let relevant = found.relevant || !wish.categories.is_empty() || !wish.features.is_empty();
+        // A wish that names a category, a feature or a product is about the catalog; other words must be close.
+        let relevant = found.relevant
+            || !wish.categories.is_empty()
+            || !wish.features.is_empty()
+            || knowledge
+                .products
+                .iter()
+                .any(|product| is_named(product, text, context.language));
         if !relevant {
             return Ok(Vec::new());
         }
@@ -154,6 +161,7 @@ struct Wish {
     in_stock: bool,
     features: Vec<(String, String)>,
     colors: Vec<String>,
+    comparison: Option<Comparison>,
 }
 
 impl Wish {
@@ -182,8 +190,14 @@ impl Wish {
             categories: categories(args, knowledge, said.categories)?,
             price,
             in_stock: args.in_stock || said.in_stock,
-            features: said.features,
+            // "How loud is it" wishes for nothing.
+            features: said
+                .features
+                .into_iter()
+                .filter(|(_, value)| value != "?")
+                .collect(),
             colors: said.colors,
+            comparison: said.comparison,
         })
     }
 
@@ -200,7 +214,7 @@ impl Wish {
         let features = self
             .features
             .iter()
-            .filter(|(key, value)| product.attribute(key).contains(value))
+            .filter(|(key, value)| has_feature(&product.attributes, key, value) == Some(true))
             .count();
         let colors = self
             .colors
@@ -249,23 +263,37 @@ fn browse<'k>(wish: &Wish, knowledge: &'k Knowledge) -> Vec<&'k Product> {
     products
 }
 
+/// Whether a text has a word of the title that the product's id has too: a name, not a description.
+fn is_named(product: &Product, text: &str, language: Language) -> bool {
+    let ids: HashSet<&str> = product.id.as_str().split('-').collect();
+    let mut titles = long_words(product.title(language));
+    titles.retain(|word| ids.contains(word.as_str()));
+    !titles.is_disjoint(&long_words(text))
+}
+
+fn long_words(text: &str) -> HashSet<String> {
+    let lower = text.to_lowercase();
+    let words = lower.split(|letter: char| !letter.is_alphanumeric());
+    words
+        .filter(|word| word.chars().count() >= 4)
+        .map(str::to_owned)
+        .collect()
+}
+
 /// A product that the query names by a word of its own, which few of the titles share, comes first.
 fn named_first(products: &mut [&Product], query: &str, language: Language) {
-    let words = |text: &str| -> HashSet<String> {
-        let lower = text.to_lowercase();
-        let words = lower.split(|letter: char| !letter.is_alphanumeric());
-        words
-            .filter(|word| word.chars().count() >= 4)
-            .map(str::to_owned)
-            .collect()
-    };
     let titles: Vec<HashSet<String>> = products
         .iter()
-        .map(|product| words(product.title(language)))
+        .map(|product| long_words(product.title(language)))
         .collect();
     let own = |word: &&String| titles.iter().filter(|title| title.contains(*word)).count() == 1;
-    let said: HashSet<String> = words(query).iter().filter(own).cloned().collect();
-    products.sort_by_key(|product| words(product.title(language)).is_disjoint(&said));
+    let said: HashSet<String> = long_words(query)
+        .iter()
+        .filter(own)
+        .filter(|word| !is_common_word(word, language))
+        .cloned()
+        .collect();
+    products.sort_by_key(|product| long_words(product.title(language)).is_disjoint(&said));
 }
 
 /// In stock first, then those with more of the wished features; otherwise the order stays.
@@ -279,5 +307,15 @@ fn preferred<'k>(mut products: Vec<&'k Product>, wish: &Wish) -> Vec<&'k Product
         products.retain(|product| wish.features_of(product) == wished);
     }
     products.sort_by_key(|product| (product.stock == 0, wished - wish.features_of(product)));
+    // "The cheapest grinder" is a question about all grinders; without a category the words decide.
+    if !wish.categories.is_empty() {
+        match wish.comparison {
+            Some(Comparison::Cheapest) => products.sort_by_key(|product| product.price.minor),
+            Some(Comparison::Dearest) => {
+                products.sort_by_key(|product| std::cmp::Reverse(product.price.minor));
+            }
+            None => {}
+        }
+    }
     products
 }

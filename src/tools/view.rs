@@ -63,3 +63,45 @@ impl ProductView {
         }
     }
 }
+
+/// Up to this level a machine counts as quiet.
+const QUIET_DECIBELS: f32 = 63.0;
+/// Up to this width a machine counts as compact.
+const COMPACT_CENTIMETRES: f32 = 16.0;
+
+/// Whether attributes say that a product has a feature; none when they say nothing of it. `quiet` and
+/// `compact` are read from the noise and the width.
+#[must_use]
+pub fn has_feature(
+    attributes: &BTreeMap<String, Vec<String>>,
+    key: &str,
+    value: &str,
+) -> Option<bool> {
+    if let Some(values) = attributes.get(key) {
+        return Some(values.iter().any(|known| known == value));
+    }
+    let (measure, most) = match key {
+        "quiet" => ("noise_db", QUIET_DECIBELS),
+        "compact" => ("width_cm", COMPACT_CENTIMETRES),
+        _ => return None,
+    };
+    let measured: f32 = attributes.get(measure)?.first()?.parse().ok()?;
+    Some(measured <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_are_read_from_attributes_and_measures() {
+        let attributes = [("noise_db", "61"), ("burr", "flat")];
+        let attributes = attributes
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), vec![value.to_owned()]))
+            .collect();
+        assert_eq!(has_feature(&attributes, "quiet", "yes"), Some(true));
+        assert_eq!(has_feature(&attributes, "burr", "conical"), Some(false));
+        assert_eq!(has_feature(&attributes, "compact", "yes"), None);
+    }
+}

@@ -146,7 +146,7 @@ fn a_file_that_is_no_model_is_an_error() {
 const MISSING: &str = "the sentence encoder is missing; run `make models`";
 
 /// One encoder for all tests of the process.
-fn encoder() -> &'static SentenceEncoder {
+pub fn encoder() -> &'static SentenceEncoder {
     static ENCODER: OnceLock<SentenceEncoder> = OnceLock::new();
     ENCODER.get_or_init(|| {
         SentenceEncoder::open(&model_path()).unwrap_or_else(|error| panic!("{error}"))

@@ -38,6 +38,6 @@ mod understand;
 mod web;
 #[cfg(test)]
 mod whatsapp;
+mod whole;
 #[cfg(test)]
 mod worker;
-mod whole;

@@ -1,5 +1,7 @@
 //! Whole turns with a model endpoint: its tools, its refusals, its failures before and after an effect.
 
+mod conversations;
+
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -11,8 +13,22 @@ use crate::support::program::command;
 
 /// Says the lines in one conversation and answers a turn for each.
 async fn chat(model: &ScriptedModel, mode: &str, lines: &[&str]) -> Vec<Value> {
+    chat_as(model, mode, None, lines).await
+}
+
+/// The same from a verified phone.
+async fn chat_as(
+    model: &ScriptedModel,
+    mode: &str,
+    phone: Option<&str>,
+    lines: &[&str],
+) -> Vec<Value> {
     let data = tempdir().unwrap();
-    let mut child = command(data.path(), &["chat", "--json"])
+    let mut arguments = vec!["chat", "--json"];
+    if let Some(phone) = phone {
+        arguments.extend(["--phone", phone]);
+    }
+    let mut child = command(data.path(), &arguments)
         .env("SPORTELLO_LLM__BASE_URL", model.base_url())
         .env("SPORTELLO_LLM__MODEL", "scripted")
         .env("SPORTELLO_LLM__TOOL_MODE", mode)

@@ -1,11 +1,9 @@
 //! What is understood of real messages, in figures, and that no input is too strange.
-//!
-//! Sentence vectors are read from the folder that `SPORTELLO_VECTORS` names: `<set>.f32` holds the vectors
-//! of a labelled file line by line, little-endian. Tests that need them are skipped where they are absent.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::encoder::encoder;
 use proptest::prelude::*;
 use sportello::domain::{Language, Polarity};
 use sportello::understand::{
@@ -81,22 +79,13 @@ fn shared(name: &str) -> Option<Vec<Row>> {
     )
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test may be told where its data is"
-)]
-fn vectors(set: &str) -> Option<Vec<Vec<f32>>> {
-    let folder = std::env::var_os("SPORTELLO_VECTORS").map(PathBuf::from);
-    let bytes = folder.and_then(|folder| std::fs::read(folder.join(format!("{set}.f32"))).ok());
-    if bytes.is_none() {
-        println!("skipped: no vectors of {set}");
-    }
-    let vector = |row: &[u8]| {
-        row.chunks_exact(4)
-            .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
-            .collect()
-    };
-    Some(bytes?.chunks_exact(512 * 4).map(vector).collect())
+fn vectors<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<Vec<f32>> {
+    let texts: Vec<&str> = texts.into_iter().collect();
+    encoder().encode_batch(&texts)
+}
+
+fn vectors_of(rows: &[Row]) -> Vec<Vec<f32>> {
+    vectors(rows.iter().map(|row| row.text.as_str()))
 }
 
 fn shop_examples() -> Vec<LabelledText> {
@@ -233,14 +222,14 @@ fn the_language_of_the_shops_messages() {
 
 #[test]
 fn the_intents_of_the_shop() {
-    let (Some(vectors), Some(case_vectors)) = (vectors("shop"), vectors("intent_cases")) else {
-        return;
-    };
     let examples = shop_examples();
+    let vectors = vectors(examples.iter().map(|example| example.text.as_str()));
+    let case_rows = own("intent_cases.jsonl");
+    let case_vectors = vectors_of(&case_rows);
     let start = Instant::now();
     let model = IntentModel::fit(&examples, &vectors).unwrap();
     let seconds = start.elapsed().as_secs_f64();
-    let cases = labelled(&own("intent_cases.jsonl"));
+    let cases = labelled(&case_rows);
     let figures = intent_figures(&model, &cases, &case_vectors);
     println!(
         "shop: fit {seconds:.1} s, best {:.1}, decided {:.1}, AUROC {:.3}, ECE {:.3}, threshold {:.2}",
@@ -261,13 +250,14 @@ fn the_intents_of_public_sets_from_ten_examples_each() {
             .iter()
             .map(|part| {
                 let rows = shared(&format!("intent/{set}/{part}.jsonl")).unwrap_or_default();
-                (rows, vectors(&format!("{set}_{part}")).unwrap_or_default())
+                let vectors = vectors_of(&rows);
+                (rows, vectors)
             })
             .collect();
         let [train, outside, valid, outside_valid] = &parts[..] else {
             unreachable!()
         };
-        if train.0.is_empty() || train.1.is_empty() {
+        if train.0.is_empty() {
             continue;
         }
         let join = |first: &(Vec<Row>, Vec<Vec<f32>>), second: &(Vec<Row>, Vec<Vec<f32>>)| {
@@ -295,11 +285,9 @@ fn the_intents_of_public_sets_from_ten_examples_each() {
 
 #[test]
 fn the_sentiment_of_the_shops_messages() {
-    let Some(vectors) = vectors("sentiment_cases") else {
-        return;
-    };
     let model = SentimentModel::builtin();
     let cases = own("sentiment_cases.jsonl");
+    let vectors = vectors_of(&cases);
     let hit = |(row, vector): &(&Row, &Vec<f32>)| {
         model.score(&row.text, vector).label.name() == row.label
     };
@@ -323,9 +311,7 @@ fn the_sentiment_of_tweets() {
         let Some(rows) = shared(&format!("sentiment/{language}/val.jsonl")) else {
             return;
         };
-        let Some(vectors) = vectors(&format!("sent_{language}_val")) else {
-            return;
-        };
+        let vectors = vectors_of(&rows);
         let guesses: Vec<&str> = rows
             .iter()
             .zip(&vectors)
