@@ -236,22 +236,4 @@ async fn what_is_missing_on_the_machine_is_said_with_what_to_do() {
     ];
     let away = run(data.path(), &["index"], &qdrant, "").await;
     assert_eq!(away.code, Some(3), "{away}");
-    let new = data.path().join("made/when/missing");
-    assert_eq!(
-        run(
-            &new,
-            &[
-                "tools",
-                "call",
-                "get_product",
-                "{\"id\": \"macchina-aria\"}"
-            ],
-            &[],
-            ""
-        )
-        .await
-        .code,
-        Some(0)
-    );
-    assert!(new.join("sportello.db").exists());
 }
