@@ -26,7 +26,7 @@ const DISTANT: f32 = 0.10;
 /// From this BM25 score on, words say nearly everything.
 const DECISIVE: f32 = 8.0;
 
-/// Fuses the legs: one passage per document, best first, ties by id.
+/// Fuses the legs: one passage per document, best first.
 pub fn fuse(legs: Legs) -> Vec<Passage> {
     let mut passages: HashMap<String, Passage> = HashMap::new();
     for (rank, (passage, score)) in (1u32..).zip(legs.dense) {
@@ -54,14 +54,20 @@ pub fn fuse(legs: Legs) -> Vec<Passage> {
     fused
 }
 
-/// Best first, ties by id.
+/// Best first. Two passages that are first and second in one leg and second and first in the other have the
+/// same score: the closer one comes first, then the id decides.
 pub fn sort(passages: &mut [Passage]) {
     passages.sort_by(|one, other| {
         other
             .score
             .total_cmp(&one.score)
+            .then_with(|| cosine(other).total_cmp(&cosine(one)))
             .then_with(|| one.id.cmp(&other.id))
     });
+}
+
+fn cosine(passage: &Passage) -> f32 {
+    passage.ranking.dense_score.unwrap_or(0.0)
 }
 
 fn score(ranking: &Ranking) -> f32 {
@@ -72,7 +78,7 @@ fn score(ranking: &Ranking) -> f32 {
 
 /// Whether a passage is about the question at all.
 pub fn relevant(passage: &Passage, mode: Mode) -> bool {
-    let cosine = passage.ranking.dense_score.unwrap_or(0.0);
+    let cosine = cosine(passage);
     let words = passage.ranking.bm25_score.unwrap_or(0.0);
     match mode {
         Mode::Hybrid => {
