@@ -1,5 +1,7 @@
 //! What tools answered in a run, and which of it belongs beside a model's text.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::domain::{Answer, PaymentButton, Source};
@@ -44,20 +46,30 @@ impl Collected {
         }
     }
 
-    /// A model's text with the cards of the products it names, the payment link and its sources.
+    /// A model's text with the cards of the products it names, in the order it names them ("the second
+    /// one" is the second of both), the payment link and its sources.
     pub fn answer(&self, text: String) -> Answer {
         let lower = text.to_lowercase();
-        let mut products = Vec::new();
-        for product in &self.products {
-            let named = lower.contains(&product.title.to_lowercase())
-                || lower.contains(product.id.as_str());
-            let known = products
-                .iter()
-                .any(|card: &crate::domain::ProductCard| card.id == product.id);
-            if named && !known && products.len() < CARDS {
-                products.push(product.card(None));
-            }
-        }
+        let place = |product: &ProductView| {
+            let title = lower.find(&product.title.to_lowercase());
+            title
+                .into_iter()
+                .chain(lower.find(product.id.as_str()))
+                .min()
+        };
+        let mut named: Vec<(usize, &ProductView)> = self
+            .products
+            .iter()
+            .filter_map(|product| Some((place(product)?, product)))
+            .collect();
+        named.sort_by_key(|(place, _)| *place);
+        let mut known = HashSet::new();
+        let products = named
+            .into_iter()
+            .filter(|(_, product)| known.insert(&product.id))
+            .map(|(_, product)| product.card(None))
+            .take(CARDS)
+            .collect();
         Answer {
             products,
             payment: self.payment.as_ref().map(button),

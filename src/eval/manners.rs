@@ -69,8 +69,11 @@ impl<'a> Manners<'a> {
     fn disclosure(&self, answer: &Answer, language: Language) -> Option<String> {
         let shop = self.app.config.shop.name.as_str();
         let words = self.app.prompts.words(language);
-        let disclosure = words.say("disclosure", minijinja::context! { shop });
-        let times = answer.text.matches(&disclosure).count();
+        let times: usize = ["disclosure", "disclosure_person"]
+            .map(|key| words.say(key, minijinja::context! { shop }))
+            .iter()
+            .map(|said| answer.text.matches(said).count())
+            .sum();
         (times != usize::from(!self.answered)).then(|| format!("there are {times} disclosures"))
     }
 

@@ -129,11 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn both_legs_beat_one_and_scores_are_the_papers() {
+    fn both_legs_beat_one_by_reciprocal_ranks() {
         let found = fused(&["a:0", "b:0", "c:0"], &["c:0", "d:0"]);
         assert_eq!(ids(&found), ["c:0", "a:0", "b:0", "d:0"]);
-        assert!((found[0].score - (1.0 / 63.0 + 1.0 / 61.0)).abs() < 1e-6);
-        assert!((found[1].score - 1.0 / 61.0).abs() < 1e-6);
+        assert!((found[0].score - (1.0 / (K + 3.0) + 1.0 / (K + 1.0))).abs() < 1e-6);
+        assert!((found[1].score - 1.0 / (K + 1.0)).abs() < 1e-6);
         let ranking = found[0].ranking;
         assert_eq!((ranking.dense_rank, ranking.bm25_rank), (Some(3), Some(1)));
     }
@@ -151,9 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn ties_go_by_id_whichever_leg_they_come_from() {
+    fn ties_go_by_closeness_then_by_id() {
         // A hash map must not show: many ties, both ways round.
-        assert_eq!(ids(&fused(&["b:0"], &["a:0"])), ["a:0", "b:0"]);
+        assert_eq!(ids(&fused(&["b:0"], &["a:0"])), ["b:0", "a:0"]);
         assert_eq!(ids(&fused(&["a:0"], &["b:0"])), ["a:0", "b:0"]);
         let crossed = fused(&["d:0", "a:0", "c:0", "b:0"], &["a:0", "d:0", "b:0", "c:0"]);
         assert_eq!(ids(&crossed), ["a:0", "d:0", "b:0", "c:0"]);
@@ -170,12 +170,14 @@ mod tests {
     #[test]
     fn nothing_relevant_is_said_so() {
         let table = [
-            (Mode::Hybrid, Some(0.42), None, true),
-            (Mode::Hybrid, Some(0.41), None, false),
-            (Mode::Hybrid, Some(0.30), Some(4.0), true),
-            (Mode::Hybrid, Some(0.29), Some(9.0), false),
-            (Mode::Hybrid, Some(0.41), Some(3.9), false),
-            (Mode::Hybrid, None, Some(9.0), false),
+            (Mode::Hybrid, Some(0.34), None, true),
+            (Mode::Hybrid, Some(0.33), None, false),
+            (Mode::Hybrid, Some(0.24), Some(4.0), true),
+            (Mode::Hybrid, Some(0.33), Some(3.9), false),
+            (Mode::Hybrid, Some(0.10), Some(8.0), true),
+            (Mode::Hybrid, Some(0.23), Some(7.9), false),
+            (Mode::Hybrid, Some(0.09), Some(30.0), false),
+            (Mode::Hybrid, None, Some(30.0), false),
             (Mode::Bm25, None, Some(4.0), true),
             (Mode::Bm25, None, Some(3.9), false),
             (Mode::None, Some(0.9), Some(9.0), false),
