@@ -38,6 +38,7 @@ mod understand;
 mod web;
 #[cfg(test)]
 mod whatsapp;
+#[cfg(test)]
 mod whole;
 #[cfg(test)]
 mod worker;
