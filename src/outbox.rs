@@ -11,10 +11,13 @@ use crate::failpoint;
 use crate::ports::{Messenger, SendError, SentMessage};
 use crate::store::{OutboxRow, OutboxState, Store};
 
-/// After so many tries a message is given up.
-const TRIES: i64 = 6;
+/// After so many tries a message is given up: about twelve hours, so that an outage of the channel loses no
+/// answer, and still within the day in which WhatsApp takes one.
+const TRIES: i64 = 160;
 /// The first wait before another try, milliseconds; it doubles.
 const WAIT: i64 = 1_000;
+/// So many times.
+const DOUBLINGS: i64 = 8;
 /// An idle sender looks again after this time at the latest.
 const IDLE: Duration = Duration::from_secs(1);
 /// The first wait before the store is asked again to record what became of a message; it doubles.
@@ -130,9 +133,9 @@ impl Ended {
     }
 }
 
-/// The wait after so many tries: doubles with every one, with up to a quarter of jitter.
+/// The wait after so many tries: doubles up to about four minutes, with up to a quarter of jitter.
 fn backoff(attempts: i64) -> i64 {
-    let wait = WAIT << (attempts - 1).clamp(0, 8);
+    let wait = WAIT << (attempts - 1).clamp(0, DOUBLINGS);
     wait + rand::random_range(0..=wait / 4)
 }
 
@@ -143,12 +146,17 @@ mod tests {
     #[test]
     fn the_waits_grow_and_end() {
         let mut before = 0;
-        for attempts in 1..TRIES {
+        for attempts in 1..=DOUBLINGS + 1 {
             let wait = backoff(attempts);
             assert!(wait > before, "{wait} after {before}");
             assert!((WAIT << (attempts - 1)..=(WAIT << (attempts - 1)) * 5 / 4).contains(&wait));
             before = wait;
         }
         assert!(backoff(i64::MAX) <= 320 * WAIT);
+        let least: i64 = (1..TRIES)
+            .map(|attempts| WAIT << (attempts - 1).min(DOUBLINGS))
+            .sum();
+        let hours = 60 * 60 * 1000;
+        assert!((10 * hours..20 * hours).contains(&least), "{least} ms");
     }
 }
