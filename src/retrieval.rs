@@ -151,10 +151,11 @@ impl Retriever {
         if query.filter.languages.is_empty() {
             passages = self.with_other_languages(query, request, passages).await?;
         }
+        let asked = query.text.split_whitespace().count();
         let relevant = passages
             .iter()
             .take(TOP)
-            .any(|passage| fuse::relevant(passage, mode));
+            .any(|passage| fuse::relevant(passage, mode, asked));
         passages.truncate(query.limit);
         Ok(Found {
             passages,

@@ -25,6 +25,9 @@ const TELLING: f32 = 4.0;
 const DISTANT: f32 = 0.10;
 /// From this BM25 score on, words say nearly everything.
 const DECISIVE: f32 = 8.0;
+/// In a query of so few words each is meant: when all are rare and found, no cosine is needed. The vector of a
+/// single word says little.
+const KEYWORDS: usize = 2;
 
 /// Fuses the legs: one passage per document, best first.
 pub fn fuse(legs: Legs) -> Vec<Passage> {
@@ -76,15 +79,18 @@ fn score(ranking: &Ranking) -> f32 {
     part(ranking.dense_rank) + part(ranking.bm25_rank)
 }
 
-/// Whether a passage is about the question at all.
-pub fn relevant(passage: &Passage, mode: Mode) -> bool {
+/// Whether a passage is about the question at all; `asked` is the question's number of words.
+pub fn relevant(passage: &Passage, mode: Mode, asked: usize) -> bool {
     let cosine = cosine(passage);
     let words = passage.ranking.bm25_score.unwrap_or(0.0);
+    #[expect(clippy::cast_precision_loss, reason = "one or two words")]
+    let all_found = (1..=KEYWORDS).contains(&asked) && words >= TELLING * asked as f32;
     match mode {
         Mode::Hybrid => {
             cosine >= CLOSE
                 || (cosine >= NEAR && words >= TELLING)
                 || (cosine >= DISTANT && words >= DECISIVE)
+                || all_found
         }
         Mode::Bm25 => words >= TELLING,
         Mode::None => false,
@@ -187,10 +193,14 @@ mod tests {
             best.ranking.dense_score = dense_score;
             best.ranking.bm25_score = bm25_score;
             assert_eq!(
-                relevant(&best, mode),
+                relevant(&best, mode, 6),
                 expected,
                 "{mode:?} {dense_score:?} {bm25_score:?}"
             );
         }
+        let mut word = passage("a:0");
+        word.ranking.bm25_score = Some(4.1);
+        let asked = [0, 1, 2, 3].map(|asked| relevant(&word, Mode::Hybrid, asked));
+        assert_eq!(asked, [false, true, false, false]);
     }
 }
