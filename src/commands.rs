@@ -97,6 +97,14 @@ impl From<std::io::Error> for Failure {
 }
 
 impl Failure {
+    fn configuration(faults: &[config::ConfigFault]) -> Self {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        Self::Wrong(format!(
+            "the configuration has faults:\n{}",
+            lines.join("\n")
+        ))
+    }
+
     fn code(&self) -> u8 {
         match self {
             Self::Check(_) => 1,
@@ -170,14 +178,12 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         })
         .into_iter()
         .collect();
-    let config =
-        config::load(cli.config.as_deref(), config::environment(), &flags).map_err(|faults| {
-            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            Failure::Wrong(format!(
-                "the configuration has faults:\n{}",
-                lines.join("\n")
-            ))
-        })?;
+    let loaded = config::load(cli.config.as_deref(), config::environment(), &flags);
+    let config = match (loaded, &cli.command) {
+        (Ok(config), _) => config,
+        (Err(faults), Command::Check(args)) => return check::configuration(&faults, args),
+        (Err(faults), _) => return Err(Failure::configuration(&faults)),
+    };
     for warning in config::warnings(&config) {
         output::note(&format!("sportello: {warning}"));
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::output::{json as print_json, line};
 use super::{Failure, Shared};
 use crate::app::knowledge_source;
+use crate::config::ConfigFault;
 use crate::knowledge;
 
 /// What `check` takes.
@@ -15,7 +16,16 @@ pub struct Args {
     json: bool,
 }
 
-/// Reports every fault; faults of the configuration were reported before.
+/// Reports the faults of a configuration that cannot be read. The knowledge is not looked at: its place and
+/// its currency are part of the configuration.
+pub fn configuration(faults: &[ConfigFault], args: &Args) -> Result<(), Failure> {
+    if args.json {
+        print_json(&json!({ "ok": false, "faults": faults, "warnings": [] }))?;
+    }
+    Err(Failure::configuration(faults))
+}
+
+/// Reports every fault of the knowledge.
 pub fn run(shared: &Shared, args: &Args) -> Result<(), Failure> {
     let source = knowledge_source(&shared.config);
     match knowledge::load(&source, shared.config.shop.currency) {

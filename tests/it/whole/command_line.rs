@@ -130,8 +130,10 @@ async fn faults_in_knowledge_are_not_faults_in_configuration() {
         assert!(refused.said.contains("catalog.csv:"), "{refused}");
     }
     let both = [knowledge[0], ("SPORTELLO_SHOP__CURRENCY", "EURO")];
-    let both = run(data.path(), &["check"], &both, "").await;
+    let both = run(data.path(), &["check", "--json"], &both, "").await;
     assert_eq!(both.code, Some(2), "{both}");
+    let fault = &both.json()["faults"][0];
+    assert_eq!(fault["origin"], "SPORTELLO_SHOP__CURRENCY", "{both}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
