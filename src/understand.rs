@@ -1,5 +1,6 @@
 //! What a message says: language, intent, sentiment and typed facts. Pure; sentence vectors come from outside.
 
+pub mod e5;
 mod embedder;
 pub mod encoder;
 mod entities;
@@ -11,7 +12,9 @@ mod requests;
 mod scope;
 mod sentiment;
 mod stored;
+mod sums;
 mod tone;
+mod windows;
 mod words;
 
 pub use embedder::BuiltinEmbedder;
