@@ -102,7 +102,7 @@ impl Retriever {
 
     async fn vector(&self, text: &str) -> Option<Vec<f32>> {
         let texts = [text.to_owned()];
-        match tokio::time::timeout(PATIENCE, self.embedder.embed(&texts)).await {
+        match tokio::time::timeout(PATIENCE, self.embedder.embed_queries(&texts)).await {
             Ok(Ok(vectors)) => vectors.into_iter().next(),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "no vector for a query");

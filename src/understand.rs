@@ -1,6 +1,7 @@
 //! What a message says: language, intent, sentiment and typed facts. Pure; sentence vectors come from outside.
 
 mod common;
+pub mod e5;
 mod embedder;
 pub mod encoder;
 mod entities;
@@ -13,11 +14,13 @@ mod requests;
 mod scope;
 mod sentiment;
 mod stored;
+mod sums;
 mod tone;
+mod windows;
 mod words;
 
 pub use common::{is_common_word, reads_as};
-pub use embedder::BuiltinEmbedder;
+pub use embedder::{BuiltinEmbedder, E5Embedder};
 pub use entities::entities;
 pub use injection::gives_orders;
 pub use intent::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE};

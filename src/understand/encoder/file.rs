@@ -1,11 +1,10 @@
-//! The model file: a table of named tensors in front of their values. `scripts/setup_models.py` writes it.
+//! A model file: a table of named tensors in front of their values. `scripts/setup_models.py` writes it.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::map::{FileMap, Plain};
 
-const MAGIC: &[u8] = b"SPRTLUSE";
 const LAYOUT_VERSION: u32 = 1;
 const HEADER_BYTES: usize = 64;
 const ENTRY_BYTES: usize = 64;
@@ -41,20 +40,20 @@ pub enum EncoderError {
 }
 
 /// An open model file.
-pub(super) struct ModelFile {
+pub(in crate::understand) struct ModelFile {
     map: FileMap,
 }
 
 /// Where the values of one tensor are. Made by [`ModelFile`] only, for a range that lies inside the file.
-pub(super) struct Tensor<T> {
+pub(in crate::understand) struct Tensor<T> {
     offset: usize,
     length: usize,
     kind: PhantomData<T>,
 }
 
 impl ModelFile {
-    /// Maps the file and checks its header. Touches the first page only.
-    pub(super) fn open(path: &Path) -> Result<Self, EncoderError> {
+    /// Maps the file and checks its header, which begins with the model's `magic`. Touches the first page only.
+    pub(in crate::understand) fn open(path: &Path, magic: &[u8]) -> Result<Self, EncoderError> {
         let map = FileMap::open(path).map_err(|source| {
             match source.kind() == std::io::ErrorKind::NotFound {
                 true => EncoderError::Missing(path.to_owned()),
@@ -65,7 +64,7 @@ impl ModelFile {
             }
         })?;
         let header = map.bytes().get(..HEADER_BYTES).unwrap_or_default();
-        let problem = if !header.starts_with(MAGIC) {
+        let problem = if !header.starts_with(magic) {
             Some("it is not a model file")
         } else if u32_at(header, 8) != Some(LAYOUT_VERSION) {
             Some("it has another layout version")
@@ -84,12 +83,12 @@ impl ModelFile {
     }
 
     /// The tensor `name` of one row and any length.
-    pub(super) fn vector<T: Plain>(&self, name: &str) -> Result<Tensor<T>, String> {
+    pub(in crate::understand) fn vector<T: Plain>(&self, name: &str) -> Result<Tensor<T>, String> {
         self.find(name, |rows, _| rows == 1)
     }
 
     /// The tensor `name` of exactly `rows` by `columns`.
-    pub(super) fn matrix<T: Plain>(
+    pub(in crate::understand) fn matrix<T: Plain>(
         &self,
         name: &str,
         rows: usize,
@@ -101,7 +100,7 @@ impl ModelFile {
     }
 
     /// The values of a tensor, row after row.
-    pub(super) fn values<T: Plain>(&self, tensor: &Tensor<T>) -> &[T] {
+    pub(in crate::understand) fn values<T: Plain>(&self, tensor: &Tensor<T>) -> &[T] {
         self.map.values(tensor.offset, tensor.length)
     }
 

@@ -5,6 +5,7 @@
 
 use super::file::{ModelFile, Tensor};
 use super::matrix::Multiplier;
+use crate::understand::sums::{EPSILON, normalize, sum_of};
 
 /// The length of a piece's embedding and of a sentence's vector.
 pub(super) const DIMENSION: usize = 512;
@@ -22,8 +23,6 @@ const MARGIN: usize = 2;
 /// The embedding table is quantised in chunks; piece `p` is in chunk `p % 17`.
 const CHUNKS: usize = 17;
 const EMBEDDING_ROWS: usize = 128_010;
-
-const EPSILON: f32 = 1e-12;
 
 /// Where the network's weights are in the model file.
 pub(super) struct Network {
@@ -325,24 +324,4 @@ fn add(values: &mut [f32], others: &[f32]) {
     for (value, other) in values.iter_mut().zip(others) {
         *value += other;
     }
-}
-
-/// Scales a vector to Euclidean length 1; a vector of zeros stays one.
-pub(super) fn normalize(vector: &mut [f32]) {
-    let factor = sum_of(vector, |value| value * value)
-        .max(EPSILON)
-        .sqrt()
-        .recip();
-    vector.iter_mut().for_each(|value| *value *= factor);
-}
-
-/// The sum of `term` over `values`, in 16 partial sums: an order that vector instructions can keep.
-fn sum_of(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
-    let mut sums = [0.0_f32; 16];
-    for chunk in values.chunks(sums.len()) {
-        for (sum, value) in sums.iter_mut().zip(chunk) {
-            *sum += term(*value);
-        }
-    }
-    sums.iter().sum()
 }

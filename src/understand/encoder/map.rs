@@ -20,7 +20,7 @@ pub(super) struct FileMap {
 /// # Safety
 ///
 /// Every bit pattern must be a valid value, and the type must have no padding.
-pub(super) unsafe trait Plain: Copy + 'static {
+pub(in crate::understand) unsafe trait Plain: Copy + 'static {
     /// The type's code in the model file's table of tensors.
     const CODE: u32;
 }

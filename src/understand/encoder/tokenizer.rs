@@ -4,6 +4,7 @@
 //! includes one habit of the wheel: a text that spells out `<s>` or `</s>` gets the control piece's id.
 
 use super::file::{ModelFile, Tensor};
+use super::pieces::{PieceTrie, Step, character_length};
 
 /// The piece of a text's characters that no piece covers, and of a text with nothing in it.
 pub(super) const UNKNOWN: u32 = 0;
@@ -26,14 +27,6 @@ pub(super) struct Tokenizer {
     unknown_score: f64,
 }
 
-/// A byte trie in breadth-first order: the children of node `n` are the nodes `children[n] .. children[n + 1]`,
-/// ascending by label; `pieces[n]` is the id of the piece that ends at `n` plus one, or zero.
-struct PieceTrie {
-    children: Tensor<u32>,
-    labels: Tensor<u8>,
-    pieces: Tensor<u32>,
-}
-
 impl Tokenizer {
     /// Finds the tokenizer's tensors. The error says what is wrong with the file.
     pub(super) fn new(file: &ModelFile) -> Result<Self, String> {
@@ -46,11 +39,7 @@ impl Tokenizer {
         Ok(Self {
             unknown_score: f64::from(lowest) - UNKNOWN_PENALTY,
             scores,
-            trie: PieceTrie {
-                children: file.vector("trie.children")?,
-                labels: file.vector("trie.labels")?,
-                pieces: file.vector("trie.pieces")?,
-            },
+            trie: PieceTrie::new(file)?,
             rules: file.vector("normaliser.rules")?,
             replacements: file.vector("normaliser.replacements")?,
         })
@@ -73,19 +62,8 @@ impl Tokenizer {
     /// wins, and among equals the one that starts first, as in SentencePiece.
     fn segment(&self, file: &ModelFile, text: &[u8]) -> Vec<u32> {
         let scores = file.values(&self.scores);
-        let nodes = Nodes {
-            children: file.values(&self.trie.children),
-            labels: file.values(&self.trie.labels),
-            pieces: file.values(&self.trie.pieces),
-        };
-        let mut best = vec![
-            Step {
-                score: f64::NEG_INFINITY,
-                start: 0,
-                piece: UNKNOWN
-            };
-            text.len() + 1
-        ];
+        let nodes = self.trie.nodes(file);
+        let mut best = vec![Step::nowhere(f64::NEG_INFINITY); text.len() + 1];
         best[0].score = 0.0;
         let mut start = 0;
         while start < text.len() {
@@ -111,53 +89,7 @@ impl Tokenizer {
             start = next;
         }
 
-        let mut ids = Vec::new();
-        let mut end = text.len();
-        while end > 0 {
-            ids.push(best[end].piece);
-            end = best[end].start;
-        }
-        ids.reverse();
-        ids
-    }
-}
-
-/// The best way known to reach a position: its total score, where its last piece starts, and that piece.
-#[derive(Clone)]
-struct Step {
-    score: f64,
-    start: usize,
-    piece: u32,
-}
-
-impl Step {
-    fn offer(&mut self, score: f64, start: usize, piece: u32) {
-        if score > self.score {
-            *self = Self {
-                score,
-                start,
-                piece,
-            };
-        }
-    }
-}
-
-struct Nodes<'a> {
-    children: &'a [u32],
-    labels: &'a [u8],
-    pieces: &'a [u32],
-}
-
-impl Nodes<'_> {
-    fn child(&self, node: usize, label: u8) -> Option<usize> {
-        let first = *self.children.get(node)? as usize;
-        let last = *self.children.get(node + 1)? as usize;
-        let position = self.labels.get(first..last)?.binary_search(&label).ok()?;
-        Some(first + position)
-    }
-
-    fn piece(&self, node: usize) -> Option<u32> {
-        self.pieces.get(node)?.checked_sub(1)
+        Step::pieces(&best)
     }
 }
 
@@ -243,13 +175,4 @@ impl Rules<'_> {
 /// The distance from a double-array unit to its children.
 fn child_offset(unit: u32) -> u32 {
     (unit >> 10) << ((unit & 0x200) >> 6)
-}
-
-/// The length in bytes of the UTF-8 character at the start of `text`: 1 to 4, and never more than is there.
-fn character_length(text: &[u8]) -> usize {
-    1 + text
-        .iter()
-        .skip(1)
-        .take_while(|byte| **byte & 0xC0 == 0x80)
-        .count()
 }
