@@ -64,9 +64,10 @@ pub fn search(errand: &mut Errand<'_>) -> Option<Part> {
     {
         products = match of_category(errand, category) {
             Called::Missing => return None,
-            Called::Done(found) => wish
-                .price
-                .map_or(found.clone(), |range| nearest(found, range)),
+            Called::Done(found) => match wish.price {
+                Some(range) => nearest(found, range),
+                None => found,
+            },
             Called::Refused => Vec::new(),
         };
         opening = Some(errand.words.plain("found_nearest"));

@@ -128,8 +128,17 @@ pub fn extreme(errand: &Errand<'_>, product: &ProductView, comparison: Compariso
 /// The best of several by one measure, with an offer. None when the catalog does not tell them apart.
 pub fn best_of(errand: &Errand<'_>, products: &[ProductView], key: &str) -> Option<Part> {
     let (product, text) = best(products, key, errand.words)?;
-    let mut part = Part::text(format!("{text}\n{}", errand.words.plain("offer_link")));
+    let sold_out = product.stock == 0;
+    let next = if sold_out {
+        "reason_out_of_stock"
+    } else {
+        "offer_link"
+    };
+    let mut part = Part::text(format!("{text}\n{}", errand.words.plain(next)));
     part.answer.products.push(product.card(None));
+    if sold_out {
+        return Some(part);
+    }
     Some(part.awaiting(format!("basket:{}x1", product.id)))
 }
 
@@ -143,7 +152,7 @@ fn best<'p>(
         .iter()
         .filter_map(|product| {
             let value = product.attributes.get(key)?.first()?;
-            Some((product, value.as_str(), value.parse().ok()?))
+            Some((product, value.as_str(), value.parse::<f32>().ok()?))
         })
         .collect();
     measured.sort_by(|one, other| one.2.total_cmp(&other.2));
@@ -166,7 +175,7 @@ fn best<'p>(
         "compare_best",
         context! { attribute, title => product.title.as_str(), value, others => others.join(", ") },
     );
-    Some((product, text))
+    Some((*product, text))
 }
 
 /// Two products side by side: price, measures, what speaks for each.
@@ -179,8 +188,11 @@ pub fn side_by_side(errand: &Errand<'_>, one: &ProductView, other: &ProductView)
     };
     let difference = Money::new(dear.price.minor - cheap.price.minor, cheap.price.currency);
     let asked = cues::measure(&errand.asked.text);
-    let verdict = asked.and_then(|key| best(&[one.clone(), other.clone()], key, words));
-    let mut lines: Vec<String> = verdict.into_iter().map(|(_, text)| text).collect();
+    let verdict = asked.and_then(|key| {
+        let pair = [one.clone(), other.clone()];
+        best(&pair, key, words).map(|(_, text)| text)
+    });
+    let mut lines: Vec<String> = verdict.into_iter().collect();
     let most = lines.len() + 3;
     lines.push(if difference.minor == 0 {
         words.say(
