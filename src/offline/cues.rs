@@ -19,11 +19,10 @@ const COMPARING: &str = "compare* comparison versus vs difference* better confro
 const SELLING: &str =
     "sell sells vende* vendé* vendi vendono verkauf* führt_ihr führen_sie im_sortiment vendez";
 
-const ARRIVING: &str = "arriv* kommt ankommt ankunft geliefert zugestellt chega* llega* get_it get_here come \
-    coming consegnat* entregue* entregad*";
+const ARRIVING: &str = "arriv* kommt ankommt ankunft geliefert zugestellt chega* llega* get_it get_here \
+    it_come coming consegnat* entregue* entregad*";
 
-const CHANGING: &str =
-    "*änder* change cambia* modific* mudar alterar *stornier* cancel* annull* anul*";
+const CHANGING: &str = "änder* umänder* geändert change cambia* modific* mudar alterar *stornier* cancel* annull* anul*";
 
 /// The attribute that a comparative measures.
 const MEASURES: [(&str, &str); 7] = [
@@ -38,7 +37,7 @@ const MEASURES: [(&str, &str); 7] = [
     ),
     (
         "weight_kg",
-        "light* heav* legger* pesant* ligera* ligero* leve leichter* schwerer* léger*",
+        "lighter lightest heav* legger* pesant* ligera* ligero* leve leichter* schwerer* léger*",
     ),
     (
         "water_l",

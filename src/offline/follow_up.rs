@@ -34,6 +34,16 @@ const DOUBTFUL_CHANGE: [&str; 5] = [
     "invoice",
 ];
 
+/// What has arrived already and is not right is no question for the arrival.
+const ABOUT_ARRIVED: [&str; 6] = [
+    "damaged_item",
+    "complaint",
+    "return_refund",
+    "warranty_repair",
+    "order_change",
+    "human",
+];
+
 /// The answer when what was said before, or a plain word, overrules the intent. Outer none when nothing does.
 pub fn overruling(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if let Some(quantity) = changed_quantity(errand)
@@ -170,7 +180,7 @@ fn order_at_hand(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if !own || !orders::just_told(errand) {
         return None;
     }
-    if cues::arriving(&asked.text) {
+    if cues::arriving(&asked.text) && !ABOUT_ARRIVED.contains(&intent.name.as_str()) {
         return Some(orders::status(errand));
     }
     let doubtful = !intent.in_scope || DOUBTFUL_CHANGE.contains(&intent.name.as_str());

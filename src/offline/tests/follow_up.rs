@@ -124,6 +124,13 @@ async fn the_order_that_was_shown_is_meant() {
 }
 
 #[tokio::test]
+async fn what_arrived_broken_is_not_on_its_way() {
+    let asked = said("it arrived broken", "damaged_item").told("Order 10432 has been delivered.");
+    let (calls, _) = talk(&[asked], refused).await;
+    assert_eq!(calls[0].name, "open_ticket");
+}
+
+#[tokio::test]
 async fn a_card_number_does_not_hide_a_question() {
     let malta = json!({ "passages": [{ "document": "policy-shipping", "title": "Shipping", "headings": [],
         "text": "Malta: €14.90.", "language": "en" }] });
