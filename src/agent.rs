@@ -7,6 +7,7 @@ mod cards;
 mod drive;
 mod finish;
 mod mood;
+mod plain;
 mod plan;
 mod prompt;
 mod run;

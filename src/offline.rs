@@ -8,8 +8,10 @@
 mod answers;
 mod buying;
 mod catalog;
+mod cues;
 mod details;
 mod errand;
+mod follow_up;
 mod matching;
 mod orders;
 mod products;
@@ -115,6 +117,13 @@ fn run(errand: &mut Errand<'_>) -> Option<Part> {
     if let Some(part) = awaited(errand) {
         return part;
     }
+    by_intent(errand)
+}
+
+fn by_intent(errand: &mut Errand<'_>) -> Option<Part> {
+    if let Some(part) = follow_up::overruling(errand) {
+        return part;
+    }
     let intent = &errand.asked.triage.intent;
     if !intent.in_scope {
         return outside(errand);
@@ -140,13 +149,8 @@ fn run(errand: &mut Errand<'_>) -> Option<Part> {
 /// What comes before any intent: card numbers and attempts to give orders.
 fn guarded(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     let text = errand.asked.text.to_lowercase();
-    if text.contains("[card ") {
-        let mut part = Part::text(errand.words.plain("card"));
-        if let Some(basket) = buying::pending_basket(errand.facts) {
-            return Some(buying::link(errand, &basket).map(|link| part.then(link)));
-        }
-        part.answer.choices.push(choice(errand.words, "products"));
-        return Some(Some(part));
+    if errand.is_first() && errand.facts.text.contains("[card ") {
+        return Some(carded(errand));
     }
     if !gives_orders(&text) {
         return None;
@@ -161,6 +165,24 @@ fn guarded(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     Some(Some(Part::text(errand.words.plain("no_instructions"))))
 }
 
+/// A warning about the card number, and what the rest of the message asks.
+fn carded(errand: &mut Errand<'_>) -> Option<Part> {
+    let mut part = Part::text(errand.words.plain("card"));
+    let asked = errand.asked;
+    let intent = &asked.triage.intent;
+    let pays =
+        !intent.in_scope || ["payment_info", "buy", "confirm"].contains(&intent.name.as_str());
+    if pays && let Some(basket) = buying::pending_basket(errand.facts) {
+        return buying::link(errand, &basket).map(|link| part.then(link));
+    }
+    let asks = intent.in_scope && !intent.is("confirm") && !asked.text.contains("[card ");
+    if asks && (!pays || asked.text.contains('?')) {
+        return by_intent(errand).map(|answer| part.then(answer));
+    }
+    part.answer.choices.push(choice(errand.words, "products"));
+    Some(part)
+}
+
 /// The answer to a question that the agent asked last.
 fn awaited(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     let awaiting = errand.facts.history.awaiting()?.to_owned();
@@ -172,6 +194,10 @@ fn awaited(errand: &mut Errand<'_>) -> Option<Option<Part>> {
         {
             Some(orders::status(errand))
         }
+        // The address is read again from the conversation when the number is there.
+        "order_number" if !entities.emails.is_empty() => Some(Some(
+            Part::text(errand.words.plain("ask_order_number")).awaiting("order_number"),
+        )),
         "order_email" if !entities.emails.is_empty() => Some(orders::status_of(errand, detail)),
         "order_email" if orders::bare_number(&errand.asked.text).is_some() => {
             Some(orders::status(errand))
@@ -207,6 +233,9 @@ fn outside(errand: &mut Errand<'_>) -> Option<Part> {
     if !entities.orders.is_empty() {
         return orders::status(errand);
     }
+    if let Some(part) = compared(errand) {
+        return part;
+    }
     if !entities.categories.is_empty() && about_products {
         return catalog::search(errand);
     }
@@ -223,12 +252,30 @@ fn outside(errand: &mut Errand<'_>) -> Option<Part> {
             Called::Done(false) | Called::Refused => catalog::not_sold(errand),
         };
     }
+    if cues::selling(&errand.asked.text) {
+        return catalog::not_sold(errand);
+    }
     if intent.score < SURELY_OUTSIDE {
         return Some(Part::text(
             errand.words.say("scope", context! { shop => errand.shop }),
         ));
     }
     Some(clarify(errand.words))
+}
+
+/// Two names of the catalog, or a name beside a word that compares, are about products for sure.
+fn compared(errand: &mut Errand<'_>) -> Option<Option<Part>> {
+    if products::names(errand) > 1 {
+        return Some(products::comparison(errand));
+    }
+    if !cues::comparing(&errand.asked.text) {
+        return None;
+    }
+    match products::referred_by_name(errand) {
+        Called::Missing => Some(None),
+        Called::Done(true) => Some(products::comparison(errand)),
+        Called::Done(false) | Called::Refused => None,
+    }
 }
 
 fn clarify(words: Words<'_>) -> Part {

@@ -91,6 +91,16 @@ impl Words<'_> {
         self.language
     }
 
+    /// The language that the phrases are in.
+    #[must_use]
+    pub fn spoken(&self) -> Language {
+        let probe = format!("{}/and", self.language);
+        match self.prompts.environment.get_template(&probe) {
+            Ok(_) => self.language,
+            Err(_) => Language::EN,
+        }
+    }
+
     /// A phrase without anything to fill in.
     #[must_use]
     pub fn plain(&self, key: &str) -> String {
@@ -175,6 +185,8 @@ mod tests {
         let prompts = Prompts::load().unwrap();
         let swedish: Language = "sv".parse().unwrap();
         assert_eq!(prompts.words(swedish).plain("link_label"), "Pay now");
+        assert_eq!(prompts.words(swedish).spoken(), Language::EN);
+        assert_eq!(prompts.words(Language::IT).spoken(), Language::IT);
         assert_eq!(
             prompts.words(swedish).name("categories", "garden_gnome"),
             "garden gnome"

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::plain;
 use crate::domain::{History, Polarity, Sentiment, Speaker};
 
 /// Polarity that each repetition takes away.
@@ -10,13 +11,19 @@ const STEP: f32 = 0.2;
 const NEGATIVE: f32 = -0.3;
 /// Share of words that two messages have in common when they ask the same.
 const SAME: f32 = 0.5;
+/// What the agent waits for when it asked for an order.
+const ASKED: [&str; 2] = ["order_", "ticket_order"];
 /// Messages looked back at.
 const BACK: usize = 6;
 
 /// The sentiment of a message after what the customer wrote before it.
 pub fn after(history: &History, text: &str, sentiment: Sentiment) -> Sentiment {
     let now = words(text);
-    if now.len() < 2 {
+    // What the agent asked for is an answer, however often it comes.
+    let asked = history
+        .awaiting()
+        .is_some_and(|awaiting| ASKED.iter().any(|start| awaiting.starts_with(start)));
+    if now.len() < 2 || asked {
         return sentiment;
     }
     let before = history.entries.iter().rev();
@@ -42,7 +49,7 @@ pub fn after(history: &History, text: &str, sentiment: Sentiment) -> Sentiment {
 }
 
 fn words(text: &str) -> HashSet<String> {
-    let lower = text.to_lowercase();
+    let lower = plain::without_addresses(text).to_lowercase();
     let words = lower.split(|letter: char| !letter.is_alphanumeric());
     words
         .filter(|word| !word.is_empty())
@@ -92,6 +99,20 @@ mod tests {
         let third = after(&said(&[question, question]), question, CALM);
         assert_eq!(third.label, Polarity::Negative);
         assert!(third.polarity >= -1.0);
+    }
+
+    #[test]
+    fn what_the_agent_asked_for_is_no_repetition() {
+        let mails = ["a.rossi@example.it", "anna.rossi@example.it"];
+        assert_eq!(after(&said(&mails), mails[0], CALM), CALM);
+        let question = "where is my order?";
+        let mut history = said(&[question]);
+        history.entries.push(HistoryEntry {
+            speaker: Speaker::Agent,
+            awaiting: Some("order_number".to_owned()),
+            ..history.entries[0].clone()
+        });
+        assert_eq!(after(&history, question, CALM), CALM);
     }
 
     #[test]

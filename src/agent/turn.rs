@@ -5,10 +5,10 @@ use tokio::time::Instant;
 
 use super::drive::{Driven, drive};
 use super::plan::{Plan, Situation, gives_orders, plan};
-use super::{Agent, TurnInput, TurnReport, finish, mood, prompt, summary};
+use super::{Agent, TurnInput, TurnReport, finish, mood, plain, prompt, summary};
 use crate::domain::{
-    HandOffReason, InboundContent, Language, LanguageGuess, Outcome, Passage, Progress, Speaker,
-    ToolTrace, TurnTrace,
+    HandOffReason, InboundContent, Language, LanguageGuess, Outcome, Passage, Polarity, Progress,
+    Sentiment, Speaker, ToolTrace, TurnTrace,
 };
 use crate::ports::{Filter, ModelRequest, Request, TurnFacts};
 use crate::prompts::Words;
@@ -94,13 +94,15 @@ impl Agent {
         if !text.chars().any(char::is_alphanumeric) {
             return (Vec::new(), None);
         }
+        let words = plain::without_cards(text);
+        let text = words.as_str();
         let beginning: String = text.chars().take(EMBEDDED_CHARACTERS).collect();
         let vector = self.vector(&beginning).await;
         // Without a vector the classifiers work on words alone.
         let nothing = vec![0.0; self.reader.dimension()];
         let known = vector.as_deref().unwrap_or(&nothing);
         let mut whole = understanding.triage(text, known, input.language);
-        whole.sentiment = mood::after(&input.history, text, whole.sentiment);
+        whole.sentiment = self.mood(text, input, whole.sentiment).await;
         let parts = understanding.requests(&beginning);
         if parts.len() < 2 {
             let request = Request {
@@ -139,6 +141,25 @@ impl Agent {
         (requests, vector)
     }
 
+    /// The mood of a message. Addresses and order numbers have none.
+    async fn mood(&self, text: &str, input: &TurnInput, sentiment: Sentiment) -> Sentiment {
+        let said = plain::without_addresses(text);
+        let sentiment = if !said.chars().any(char::is_alphabetic) {
+            Sentiment {
+                label: Polarity::Neutral,
+                polarity: 0.0,
+                intensity: 0.0,
+            }
+        } else if said.split_whitespace().eq(text.split_whitespace()) {
+            sentiment
+        } else {
+            let vector = self.vector(&said).await;
+            let vector = vector.unwrap_or_else(|| vec![0.0; self.reader.dimension()]);
+            self.understanding.load().sentiments.score(&said, &vector)
+        };
+        mood::after(&input.history, &said, sentiment)
+    }
+
     async fn vector(&self, text: &str) -> Option<Vec<f32>> {
         match self.reader.embed(&[text.to_owned()]).await {
             Ok(vectors) => vectors.into_iter().next(),
@@ -175,7 +196,12 @@ impl Agent {
     ) -> Outcome {
         progress(Progress::LookingUp);
         trace.passages = self
-            .passages(text, vector.as_deref(), language, trace)
+            .passages(
+                &plain::without_cards(text),
+                vector.as_deref(),
+                language,
+                trace,
+            )
             .await;
         let facts = TurnFacts {
             text: text.to_owned(),

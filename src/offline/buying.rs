@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
 use super::products::{Reference, chosen, referred};
-use super::{catalog, choice, has_subject};
+use super::{catalog, choice, cues, has_subject, products};
 use crate::domain::{PaymentButton, ProductId};
 use crate::ports::TurnFacts;
 use crate::tools::{PaymentAnswer, ProductAnswer};
@@ -17,6 +17,16 @@ pub struct Basket {
     quantity: u32,
 }
 
+impl Basket {
+    /// The same product in another number of pieces.
+    pub fn of(self, quantity: u32) -> Self {
+        Self { quantity, ..self }
+    }
+}
+
+/// Below this score a purchase is not sure.
+const SURE: f32 = 0.6;
+
 /// The link for what the customer takes.
 pub fn buy(errand: &mut Errand<'_>) -> Option<Part> {
     let entities = errand.asked.triage.entities.clone();
@@ -27,6 +37,11 @@ pub fn buy(errand: &mut Errand<'_>) -> Option<Part> {
     {
         basket.quantity = entities.quantity.unwrap_or(basket.quantity);
         return link(errand, &basket);
+    }
+    // Who only asks to see the cheapest gets an offer.
+    let unsure = errand.asked.triage.intent.score < SURE || cues::showing(&errand.asked.text);
+    if entities.comparison.is_some() && entities.ordinals.is_empty() && unsure {
+        return products::comparison(errand);
     }
     let products = match referred(errand) {
         Reference::Missing => return None,
@@ -78,7 +93,7 @@ fn linked(errand: &Errand<'_>, payment: PaymentAnswer, basket: &Basket) -> Part 
         "link",
         context! {
             lines => errand.words.list(&payment.lines),
-            total => payment.total_text,
+            total => payment.total.display(errand.words.spoken()),
             hours => payment.expires_in_hours,
         },
     );

@@ -5,34 +5,44 @@ use serde_json::{Value, json};
 
 use super::errand::{Called, Errand, Part};
 use super::products::meant;
-use super::{answers, has_subject, last_words, matching, reasons};
+use super::{answers, follow_up, has_subject, last_words, matching, reasons};
 use crate::domain::{Entities, Money, PriceRange};
 use crate::tools::{CatalogAnswer, ProductView};
 
 /// Products in one answer.
 const SHOWN: usize = 3;
+/// Products among which the nearest are looked for.
+const NEAR: usize = 10;
 
 /// Two or three products that fit, and one question that narrows.
 pub fn search(errand: &mut Errand<'_>) -> Option<Part> {
     if let Some(part) = matching::fitting(errand) {
         return part;
     }
-    let wish = errand.asked.triage.entities.clone();
-    if wish.categories.is_empty()
+    let mut wish = errand.asked.triage.entities.clone();
+    wish.price = follow_up::price(errand);
+    let category = match follow_up::category(errand, &wish) {
+        Called::Missing => return None,
+        Called::Done(category) => Some(category),
+        Called::Refused => None,
+    };
+    if category.is_none()
+        && wish.categories.is_empty()
         && wish.price.is_none()
         && let Some(part) = answers::closer_than_products(errand)
     {
         return Some(part);
     }
-    let query = query(errand);
+    let query = query(errand, &wish);
+    let within = category.as_deref();
     let mut opening = None;
-    let mut products = match find(errand, &query, wish.price, true) {
+    let mut products = match find(errand, &query, within, wish.price, true) {
         Called::Missing => return None,
         Called::Done(answer) => answer.products,
         Called::Refused => Vec::new(),
     };
     if products.is_empty() {
-        products = match find(errand, &query, wish.price, false) {
+        products = match find(errand, &query, within, wish.price, false) {
             Called::Missing => return None,
             Called::Done(answer) => answer.products,
             Called::Refused => Vec::new(),
@@ -42,12 +52,25 @@ pub fn search(errand: &mut Errand<'_>) -> Option<Part> {
     if products.is_empty()
         && let Some(range) = wish.price
     {
-        products = match find(errand, &without_price(&query, &wish), None, true) {
+        products = match find(errand, &without_price(&query, &wish), within, None, true) {
             Called::Missing => return None,
-            Called::Done(answer) => cheapest_first(answer.products),
+            Called::Done(answer) => nearest(answer.products, range),
             Called::Refused => Vec::new(),
         };
         opening = over_price(errand, range, products.first());
+    }
+    if products.is_empty()
+        && let Some(category) = within
+    {
+        products = match of_category(errand, category) {
+            Called::Missing => return None,
+            Called::Done(found) => match wish.price {
+                Some(range) => nearest(found, range),
+                None => found,
+            },
+            Called::Refused => Vec::new(),
+        };
+        opening = Some(errand.words.plain("found_nearest"));
     }
     if products.is_empty() {
         return not_sold(errand);
@@ -103,9 +126,14 @@ pub fn shown(
         lines.push(match &reason {
             Some(reason) => format!(
                 "{number}. {} – {}: {reason}",
-                product.title, product.price_text
+                product.title,
+                product.price.display(words.spoken())
             ),
-            None => format!("{number}. {} – {}", product.title, product.price_text),
+            None => format!(
+                "{number}. {} – {}",
+                product.title,
+                product.price.display(words.spoken())
+            ),
         });
         part.answer.products.push(product.card(reason));
     }
@@ -150,13 +178,13 @@ fn narrowing(products: &[ProductView]) -> &'static str {
 }
 
 /// A follow-up such as "and under 200?" looks for the same thing again.
-fn query(errand: &Errand<'_>) -> String {
+fn query(errand: &Errand<'_>, wish: &Entities) -> String {
     let text = errand.asked.text.chars().take(200).collect::<String>();
     if has_subject(errand.asked) {
         return text;
     }
     match last_words(errand.facts, "product_search") {
-        Some(before) if errand.asked.triage.entities.price.is_some() => {
+        Some(before) if wish.price.is_some() => {
             format!("{} {text}", before.chars().take(90).collect::<String>())
         }
         Some(_) | None => text,
@@ -166,10 +194,14 @@ fn query(errand: &Errand<'_>) -> String {
 fn find(
     errand: &mut Errand<'_>,
     query: &str,
+    category: Option<&str>,
     price: Option<PriceRange>,
     in_stock: bool,
 ) -> Called<CatalogAnswer> {
     let mut arguments = json!({ "query": query, "in_stock": in_stock, "limit": SHOWN });
+    if let (Value::Object(arguments), Some(category)) = (&mut arguments, category) {
+        arguments.insert("category".to_owned(), json!(category));
+    }
     if let Value::Object(arguments) = &mut arguments {
         let mut bound = |key: &str, minor: Option<i64>| {
             if let Some(minor) = minor {
@@ -180,6 +212,16 @@ fn find(
         bound("max_price", price.and_then(|range| range.max));
     }
     errand.call("search_catalog", arguments)
+}
+
+/// What the shop has of a category.
+fn of_category(errand: &mut Errand<'_>, category: &str) -> Called<Vec<ProductView>> {
+    let arguments = json!({ "category": category, "in_stock": true, "limit": NEAR });
+    match errand.call::<CatalogAnswer>("search_catalog", arguments) {
+        Called::Missing => Called::Missing,
+        Called::Done(answer) => Called::Done(answer.products),
+        Called::Refused => Called::Refused,
+    }
 }
 
 #[expect(
@@ -224,7 +266,8 @@ pub fn at_its_price(errand: &mut Errand<'_>) -> Option<Part> {
         return Some(attack);
     };
     let product = meant(errand, &products).unwrap_or_else(|| product.clone());
-    let (title, price) = (product.title.as_str(), product.price_text.as_str());
+    let price = product.price.display(errand.words.spoken());
+    let title = product.title.as_str();
     let stock = reasons::stock(&product, errand.words);
     let price = errand
         .words
@@ -237,8 +280,14 @@ pub fn at_its_price(errand: &mut Errand<'_>) -> Option<Part> {
     Some(part.awaiting(format!("basket:{}x1", product.id)))
 }
 
-fn cheapest_first(mut products: Vec<ProductView>) -> Vec<ProductView> {
-    products.sort_by_key(|product| product.price.minor);
+/// Products by how far their price is from a range.
+fn nearest(mut products: Vec<ProductView>, range: PriceRange) -> Vec<ProductView> {
+    products.sort_by_key(|product| {
+        let price = product.price.minor;
+        let above = range.max.map_or(0, |max| price - max);
+        let below = range.min.map_or(0, |min| min - price);
+        above.max(below).max(0)
+    });
     products
 }
 
@@ -250,6 +299,6 @@ fn over_price(
     let max = Money::new(range.max.or(range.min)?, first?.price.currency);
     Some(errand.words.say(
         "found_over_price",
-        context! { max => max.display(errand.words.language()) },
+        context! { max => max.display(errand.words.spoken()) },
     ))
 }

@@ -3,7 +3,7 @@
 use minijinja::context;
 
 use super::errand::{Errand, Part};
-use super::reasons;
+use super::{cues, reasons};
 use crate::domain::{Comparison, Entities, Money};
 use crate::prompts::Words;
 use crate::tools::{ProductView, has_feature};
@@ -20,6 +20,9 @@ const COMPARED: [&str; 8] = [
     "hopper_g",
     "noise_db",
 ];
+
+/// Attributes of which less is better; of all others more is.
+const LESS_IS_BETTER: [&str; 3] = ["noise_db", "width_cm", "weight_kg"];
 
 /// Measures in one description.
 const MEASURES: usize = 4;
@@ -76,7 +79,8 @@ pub fn feature(
 /// Price, stock, and the description in the customer's language; where the catalog has none in it, what
 /// its attributes say.
 pub fn whole(product: &ProductView, words: Words<'_>) -> String {
-    let (title, price) = (product.title.as_str(), product.price_text.as_str());
+    let price = product.price.display(words.spoken());
+    let title = product.title.as_str();
     let stock = reasons::stock(product, words);
     let description = product.description.as_str();
     if !description.is_empty() && reads_as(description, words.language()) {
@@ -114,11 +118,64 @@ pub fn extreme(errand: &Errand<'_>, product: &ProductView, comparison: Compariso
     let stock = reasons::stock(product, errand.words);
     let text = errand.words.say(
         key,
-        context! { title => product.title.as_str(), price => product.price_text.as_str(), stock },
+        context! { title => product.title.as_str(), price => product.price.display(errand.words.spoken()), stock },
     );
     let mut part = Part::text(format!("{text}\n{}", errand.words.plain("offer_link")));
     part.answer.products.push(product.card(None));
     part.awaiting(format!("basket:{}x1", product.id))
+}
+
+/// The best of several by one measure, with an offer. None when the catalog does not tell them apart.
+pub fn best_of(errand: &Errand<'_>, products: &[ProductView], key: &str) -> Option<Part> {
+    let (product, text) = best(products, key, errand.words)?;
+    let sold_out = product.stock == 0;
+    let next = if sold_out {
+        "reason_out_of_stock"
+    } else {
+        "offer_link"
+    };
+    let mut part = Part::text(format!("{text}\n{}", errand.words.plain(next)));
+    part.answer.products.push(product.card(None));
+    if sold_out {
+        return Some(part);
+    }
+    Some(part.awaiting(format!("basket:{}x1", product.id)))
+}
+
+/// The product that is ahead by one measure, and what to say of it.
+fn best<'p>(
+    products: &'p [ProductView],
+    key: &str,
+    words: Words<'_>,
+) -> Option<(&'p ProductView, String)> {
+    let mut measured: Vec<(&ProductView, &str, f32)> = products
+        .iter()
+        .filter_map(|product| {
+            let value = product.attributes.get(key)?.first()?;
+            Some((product, value.as_str(), value.parse::<f32>().ok()?))
+        })
+        .collect();
+    measured.sort_by(|one, other| one.2.total_cmp(&other.2));
+    if !LESS_IS_BETTER.contains(&key) {
+        measured.reverse();
+    }
+    let [(product, value, number), others @ ..] = measured.as_slice() else {
+        return None;
+    };
+    let (_, _, second) = others.first()?;
+    if (number - second).abs() < f32::EPSILON {
+        return None;
+    }
+    let others: Vec<String> = others
+        .iter()
+        .map(|(other, value, _)| format!("{}: {value}", other.title))
+        .collect();
+    let attribute = words.name("attributes", key);
+    let text = words.say(
+        "compare_best",
+        context! { attribute, title => product.title.as_str(), value, others => others.join(", ") },
+    );
+    Some((*product, text))
 }
 
 /// Two products side by side: price, measures, what speaks for each.
@@ -130,22 +187,30 @@ pub fn side_by_side(errand: &Errand<'_>, one: &ProductView, other: &ProductView)
         (other, one)
     };
     let difference = Money::new(dear.price.minor - cheap.price.minor, cheap.price.currency);
-    let mut lines = vec![if difference.minor == 0 {
+    let asked = cues::measure(&errand.asked.text);
+    let verdict = asked.and_then(|key| {
+        let pair = [one.clone(), other.clone()];
+        best(&pair, key, words).map(|(_, text)| text)
+    });
+    let mut lines: Vec<String> = verdict.into_iter().collect();
+    let most = lines.len() + 3;
+    lines.push(if difference.minor == 0 {
         words.say(
             "compare_same_price",
-            context! { one => one.title.as_str(), other => other.title.as_str(), price => one.price_text.as_str() },
+            context! { one => one.title.as_str(), other => other.title.as_str(), price => one.price.display(words.spoken()) },
         )
     } else {
         words.say(
             "compare_price",
             context! {
                 cheap => cheap.title.as_str(), dear => dear.title.as_str(),
-                difference => difference.display(words.language()),
-                cheap_price => cheap.price_text.as_str(), dear_price => dear.price_text.as_str(),
+                difference => difference.display(words.spoken()),
+                cheap_price => cheap.price.display(words.spoken()),
+                dear_price => dear.price.display(words.spoken()),
             },
         )
-    }];
-    for key in COMPARED {
+    });
+    for key in COMPARED.into_iter().filter(|key| asked != Some(*key)) {
         let value =
             |product: &ProductView| product.attributes.get(key).map(|values| values.join(", "));
         if let (Some(one), Some(other)) = (value(one), value(other))
@@ -154,7 +219,7 @@ pub fn side_by_side(errand: &Errand<'_>, one: &ProductView, other: &ProductView)
             let attribute = words.name("attributes", key);
             lines.push(words.say("compare_attribute", context! { attribute, one, other }));
         }
-        if lines.len() > 3 {
+        if lines.len() > most {
             break;
         }
     }

@@ -86,6 +86,11 @@ impl<'a> Errand<'a> {
         }
     }
 
+    /// Whether this is the first request of the message.
+    pub fn is_first(&self) -> bool {
+        self.number == 0
+    }
+
     /// The result of a call. Calls are numbered in the order in which the errand makes them, so the same
     /// facts find the same results at the next step.
     pub fn call<T: DeserializeOwned>(&mut self, tool: &str, arguments: Value) -> Called<T> {

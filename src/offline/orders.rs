@@ -4,13 +4,15 @@ use minijinja::context;
 use serde_json::{Value, json};
 
 use super::errand::{Called, Errand, Part};
-use crate::domain::OrderStatus;
+use crate::domain::{OrderStatus, Speaker};
 use crate::prompts::Words;
 use crate::tools::{OrderAnswer, OrderView, TicketAnswer};
 
 /// Where an order is, or what is missing to tell.
 pub fn status(errand: &mut Errand<'_>) -> Option<Part> {
-    let number = number(errand).unwrap_or_default();
+    let number = number(errand)
+        .or_else(|| talked_of(errand))
+        .unwrap_or_default();
     status_of(errand, &number)
 }
 
@@ -40,10 +42,10 @@ pub fn status_of(errand: &mut Errand<'_>, number: &str) -> Option<Part> {
     };
     let words = errand.words;
     if answer.verified {
-        let shown = if number.is_empty() {
-            &answer.orders[..answer.orders.len().min(2)]
-        } else {
-            &answer.orders
+        let shown = match only_open(&answer.orders) {
+            _ if !number.is_empty() => answer.orders.as_slice(),
+            Some(order) => std::slice::from_ref(order),
+            None => &answer.orders[..answer.orders.len().min(2)],
         };
         let texts: Vec<String> = shown.iter().map(|order| sentence(order, words)).collect();
         return Some(Part::text(texts.join("\n\n")));
@@ -63,7 +65,16 @@ pub fn status_of(errand: &mut Errand<'_>, number: &str) -> Option<Part> {
 pub fn ticket(errand: &mut Errand<'_>, subject: &str, phrase: &str) -> Option<Part> {
     let mut number = number(errand);
     if subject == "subject_change" {
-        number = number.or_else(|| written_order(errand));
+        number = number.or_else(|| talked_of(errand));
+        if number.is_none() && errand.facts.phone_verified {
+            number = match errand.call::<OrderAnswer>("get_order_status", json!({})) {
+                Called::Missing => return None,
+                Called::Done(answer) => {
+                    only_open(&answer.orders).map(|order| order.number.0.clone())
+                }
+                Called::Refused => None,
+            };
+        }
     }
     let ticket = match open(errand, subject, number.as_deref()) {
         Called::Missing => return None,
@@ -142,21 +153,52 @@ fn written_email(errand: &Errand<'_>) -> Option<String> {
         })
 }
 
-/// The order that this conversation is about.
-fn written_order(errand: &Errand<'_>) -> Option<String> {
-    let language = errand.words.language();
+/// Whether the agent's last message told of one order.
+pub fn just_told(errand: &Errand<'_>) -> bool {
+    let history = &errand.facts.history;
+    let last = history
+        .entries
+        .iter()
+        .rev()
+        .find(|entry| entry.speaker != Speaker::Customer);
+    history.awaiting().is_none()
+        && last.is_some_and(|entry| named_in(errand, &entry.text).is_some())
+}
+
+/// The order that this conversation is about: the last one that either side named.
+fn talked_of(errand: &Errand<'_>) -> Option<String> {
     errand
         .facts
         .history
-        .customer_texts()
-        .take(6)
-        .find_map(|text| {
-            crate::understand::entities(text, language)
-                .orders
-                .into_iter()
-                .next()
-        })
-        .map(|order| order.0)
+        .entries
+        .iter()
+        .rev()
+        .take(12)
+        .find_map(|entry| named_in(errand, &entry.text))
+}
+
+/// The one order that a text names.
+fn named_in(errand: &Errand<'_>, text: &str) -> Option<String> {
+    match crate::understand::entities(text, errand.words.language())
+        .orders
+        .as_slice()
+    {
+        [order] => Some(order.0.clone()),
+        _ => None,
+    }
+}
+
+/// The order that is still on its way, when there is exactly one.
+fn only_open(orders: &[OrderView]) -> Option<&OrderView> {
+    let mut open = orders.iter().filter(|order| is_open(order.status));
+    open.next().filter(|_| open.next().is_none())
+}
+
+fn is_open(status: OrderStatus) -> bool {
+    !matches!(
+        status,
+        OrderStatus::Delivered | OrderStatus::Cancelled | OrderStatus::Refunded
+    )
 }
 
 fn open(errand: &mut Errand<'_>, subject: &str, number: Option<&str>) -> Called<TicketAnswer> {
@@ -186,10 +228,7 @@ fn sentence(order: &OrderView, words: Words<'_>) -> String {
     if let (Some(carrier), Some(tracking)) = (&order.carrier, &order.tracking) {
         sentences.push(words.say("order_carrier", context! { carrier, tracking }));
     }
-    let coming = !matches!(
-        order.status,
-        OrderStatus::Delivered | OrderStatus::Cancelled | OrderStatus::Refunded
-    );
+    let coming = is_open(order.status);
     if let Some(date) = order.expected_on.as_deref().filter(|_| coming) {
         sentences.push(words.say("order_expected", context! { date => day(date, words) }));
     }

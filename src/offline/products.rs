@@ -1,11 +1,13 @@
 //! Questions about products that were shown or named.
 
+use std::collections::HashSet;
+
 use minijinja::context;
 use serde_json::json;
 
 use super::details::Known;
 use super::errand::{Called, Errand, Part};
-use super::{catalog, details, matching, reasons};
+use super::{catalog, cues, details, follow_up, matching, reasons};
 use crate::domain::{Comparison, Entities, Language, PassageKind, ProductId, Speaker};
 use crate::tools::{CatalogAnswer, ProductAnswer, ProductView, has_feature};
 use crate::understand::{entities, is_common_word};
@@ -39,6 +41,9 @@ pub fn question(errand: &mut Errand<'_>) -> Option<Part> {
     if means_others(errand, &products, &wish) {
         return catalog::search(errand);
     }
+    if let Some(part) = best(errand, &products) {
+        return Some(part);
+    }
     let Some(product) = pick(&products, wish.comparison) else {
         return each(errand, &products, &wish).map_or_else(|| unknown(errand), Some);
     };
@@ -61,6 +66,14 @@ pub fn question(errand: &mut Errand<'_>) -> Option<Part> {
         part.answer.text = text;
     }
     Some(part)
+}
+
+/// The answer to "which is quieter?" about several.
+fn best(errand: &Errand<'_>, products: &[ProductView]) -> Option<Part> {
+    let text = &errand.asked.text;
+    let which = products.len() > 1 && cues::showing(text);
+    let key = cues::measure(text).filter(|_| which)?;
+    details::best_of(errand, products, key)
 }
 
 /// What a short follow-up such as "and the second one?" asks, when it does not say: the same as before.
@@ -171,6 +184,11 @@ pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
     {
         return Some(details::extreme(errand, product, comparison));
     }
+    if products.len() > 2
+        && let Some(part) = best(errand, &products)
+    {
+        return Some(part);
+    }
     let [one, other, ..] = products.as_slice() else {
         return match products.first() {
             Some(_) => question(errand),
@@ -266,6 +284,11 @@ pub fn referred_by_name(errand: &mut Errand<'_>) -> Called<bool> {
 
 /// Whether a passage that was found for the message is a product that it names.
 pub fn names_a_product(errand: &Errand<'_>) -> bool {
+    names(errand) > 0
+}
+
+/// How many of the products that were found for the message it names.
+pub fn names(errand: &Errand<'_>) -> usize {
     let said = long_words(&errand.asked.text);
     let language = errand.words.language();
     let products = errand
@@ -273,9 +296,14 @@ pub fn names_a_product(errand: &Errand<'_>) -> bool {
         .passages
         .iter()
         .filter(|passage| passage.kind == PassageKind::Product);
-    products
-        .flat_map(|passage| long_words(&passage.title))
-        .any(|word| said.contains(&word) && is_name(&word, language, &[]))
+    let named: HashSet<String> = products
+        .filter_map(|passage| {
+            long_words(&passage.title)
+                .into_iter()
+                .find(|word| said.contains(word) && is_name(word, language, &[]))
+        })
+        .collect();
+    named.len()
 }
 
 /// The product that a search meant from the start: named by a word that its id carries too.
@@ -344,7 +372,7 @@ pub fn chosen(products: &[ProductView], comparison: Option<Comparison>) -> Optio
 /// The answer, and what the catalog knows.
 fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (String, Known) {
     let words = errand.words;
-    let (title, price) = (&product.title, &product.price_text);
+    let (title, price) = (&product.title, product.price.display(words.spoken()));
     let stock = reasons::stock(product, words);
     if let Some(color) = asked.colors.first() {
         let colors = product
@@ -390,7 +418,7 @@ fn about(errand: &Errand<'_>, product: &ProductView, asked: &Entities) -> (Strin
 
 /// A question about no product we know: look for one when the words say what, else ask.
 fn unknown(errand: &mut Errand<'_>) -> Option<Part> {
-    if super::has_subject(errand.asked) {
+    if super::has_subject(errand.asked) || follow_up::price(errand).is_some() {
         return catalog::search(errand);
     }
     if let Some(part) = super::answers::close_text(errand) {

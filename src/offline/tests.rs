@@ -1,5 +1,6 @@
 //! What the offline model asks and says, request by request.
 
+mod follow_up;
 mod talk;
 
 use serde_json::json;

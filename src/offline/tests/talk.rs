@@ -22,6 +22,9 @@ pub struct Said {
     score: f32,
     awaiting: Option<&'static str>,
     shown: &'static [&'static str],
+    told: &'static str,
+    /// The whole message, when the request is only a part of it.
+    pub whole: Option<&'static str>,
 }
 
 pub fn said(text: &'static str, intent: &'static str) -> Said {
@@ -31,6 +34,8 @@ pub fn said(text: &'static str, intent: &'static str) -> Said {
         score: 0.9,
         awaiting: None,
         shown: &[],
+        told: "Before.",
+        whole: None,
     }
 }
 
@@ -47,6 +52,10 @@ impl Said {
             shown: products,
             ..self
         }
+    }
+
+    pub fn told(self, text: &'static str) -> Self {
+        Self { told: text, ..self }
     }
 
     pub fn scored(self, score: f32) -> Self {
@@ -81,7 +90,7 @@ impl Said {
     fn history(&self) -> History {
         let entry = HistoryEntry {
             speaker: Speaker::Agent,
-            text: "Before.".to_owned(),
+            text: self.told.to_owned(),
             products: self.shown.iter().map(|id| ProductId::from(*id)).collect(),
             intent: None,
             awaiting: self.awaiting.map(str::to_owned),
@@ -110,7 +119,7 @@ pub async fn talk(
         tools: Vec::new(),
         max_output_tokens: 100,
         facts: TurnFacts {
-            text: requests[0].text.to_owned(),
+            text: requests[0].whole.unwrap_or(requests[0].text).to_owned(),
             requests: requests.iter().map(Said::asked).collect(),
             passages: Vec::new(),
             history: requests[0].history(),
