@@ -173,7 +173,7 @@ fn best<'p>(
     let attribute = words.name("attributes", key);
     let text = words.say(
         "compare_best",
-        context! { attribute, title => product.title.as_str(), value, others => others.join(", ") },
+        context! { attribute, title => product.title.as_str(), value => *value, others => others.join(", ") },
     );
     Some((*product, text))
 }
