@@ -103,6 +103,10 @@ impl Agent {
         let known = vector.as_deref().unwrap_or(&nothing);
         let mut whole = understanding.triage(text, known, input.language);
         whole.sentiment = self.mood(text, input, whole.sentiment).await;
+        // An address or an order number alone is an answer to a question, never a request.
+        if plain::without_addresses(text).is_empty() {
+            whole.intent.in_scope = false;
+        }
         let parts = understanding.requests(&beginning);
         if parts.len() < 2 {
             let request = Request {
