@@ -20,7 +20,7 @@ mod words;
 pub use embedder::BuiltinEmbedder;
 pub use entities::entities;
 pub use intent::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE};
-pub use language::Languages;
+pub use language::{LanguageTable, Languages, WordFrequency};
 pub use requests::requests;
 pub use sentiment::{BrokenModel, MoodExample, SentimentModel};
 

@@ -1,6 +1,6 @@
 //! The word tables of the six languages, and how their phrases are found in a text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -70,7 +70,8 @@ const INTERNATIONAL: &[&str] = &[
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Words {
-    pub(super) markers: Vec<String>,
+    /// Greetings and thanks, which many write in a language that is not theirs.
+    pub(super) courtesy: Vec<String>,
     pub(super) order: Phrases,
     pub(super) postcode: Phrases,
     pub(super) joins: Phrases,
@@ -301,6 +302,17 @@ pub(super) fn fold_word(word: &str) -> String {
 /// Whether a word says nothing about its language.
 pub(super) fn is_international(word: &str) -> bool {
     INTERNATIONAL.contains(&folded(word).as_str())
+}
+
+/// Whether a word greets or thanks in any of the languages.
+pub(super) fn is_courteous(word: &str) -> bool {
+    static COURTESY: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        all()
+            .flat_map(|words| &words.courtesy)
+            .map(|word| folded(word))
+            .collect()
+    });
+    COURTESY.contains(&folded(word))
 }
 
 static NOTHING: LazyLock<Words> = LazyLock::new(Words::default);
