@@ -1,6 +1,7 @@
 //! The word tables of the six languages, and how their phrases are found in a text.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -84,6 +85,8 @@ pub(super) struct Words {
     pub(super) categories: BTreeMap<String, Phrases>,
     pub(super) features: BTreeMap<String, Phrases>,
     pub(super) tone: ToneWords,
+    pub(super) reference: Phrases,
+    pub(super) dates: DateWords,
 }
 
 /// Words around prices.
@@ -96,6 +99,7 @@ pub(super) struct PriceWords {
     pub(super) between: Vec<(Phrase, Phrase)>,
     pub(super) under_after: Phrases,
     pub(super) over_after: Phrases,
+    pub(super) about_after: Phrases,
     pub(super) fillers: Phrases,
     pub(super) currency: Phrases,
 }
@@ -125,6 +129,31 @@ pub(super) struct ComparisonWords {
     pub(super) dearest: Phrases,
 }
 
+/// Words of days.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DateWords {
+    /// Names of days near today, by their distance from it.
+    pub(super) near: BTreeMap<String, Phrases>,
+    /// Monday first.
+    pub(super) weekdays: Vec<Phrases>,
+    /// January first.
+    pub(super) months: Vec<Phrases>,
+    pub(super) last: Phrases,
+    pub(super) next: Phrases,
+    pub(super) days: Phrases,
+    pub(super) weeks: Phrases,
+    pub(super) months_long: Phrases,
+    /// "in" three days.
+    pub(super) ahead: Phrases,
+    /// "ago", before the number.
+    pub(super) ago_before: Phrases,
+    /// "ago", after the unit.
+    pub(super) ago_after: Phrases,
+    /// What may stand between a day and its month.
+    pub(super) links: Phrases,
+}
+
 /// Words that colour a sentiment.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,6 +162,12 @@ pub(super) struct ToneWords {
     pub(super) harsh: Phrases,
     pub(super) glad: Phrases,
     pub(super) again: Phrases,
+    pub(super) polite: Phrases,
+    /// Never meant as it is said.
+    pub(super) sarcastic: Phrases,
+    /// Praise that is none beside a complaint.
+    pub(super) ironic: Phrases,
+    pub(super) waited: Phrases,
 }
 
 /// A phrase as the words it is made of.
@@ -220,6 +255,10 @@ pub(super) struct Token {
     pub(super) text: String,
     /// Whether white space or the text's beginning stands before it.
     pub(super) apart: bool,
+    /// Its first byte in the text that it was read from.
+    pub(super) start: usize,
+    /// The byte after it.
+    pub(super) end: usize,
 }
 
 impl Token {
@@ -237,7 +276,8 @@ impl Token {
 
 /// Splits a text: runs of letters, numbers with their separators, and every other visible character alone.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
-    let letters: Vec<char> = folded(text).chars().collect();
+    let placed = placed(text);
+    let letters: Vec<char> = placed.iter().map(|(letter, _)| *letter).collect();
     let mut found: Vec<Token> = Vec::new();
     let mut place = 0;
     let mut apart = true;
@@ -248,15 +288,42 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
             continue;
         }
         let end = token_end(&letters, place);
-        let text: String = letters[place..end].iter().collect();
         // An apostrophe binds nothing that a table would look for.
         if !matches!(letter, '\'') {
-            found.push(Token { text, apart });
+            found.push(Token {
+                text: letters[place..end].iter().collect(),
+                apart,
+                start: placed[place].1.start,
+                end: placed[end - 1].1.end,
+            });
         }
         apart = false;
         place = end;
     }
     found
+}
+
+/// The letters of the folded text, each with the bytes it comes from; an accent belongs to the letter before it.
+fn placed(text: &str) -> Vec<(char, Range<usize>)> {
+    let mut placed: Vec<(char, Range<usize>)> = Vec::with_capacity(text.len());
+    for (start, letter) in text.char_indices() {
+        let end = start + letter.len_utf8();
+        if letter.is_ascii() {
+            placed.push((letter.to_ascii_lowercase(), start..end));
+            continue;
+        }
+        let mut buffer = [0; 4];
+        let before = placed.len();
+        for folded in folded(letter.encode_utf8(&mut buffer)).chars() {
+            placed.push((folded, start..end));
+        }
+        if placed.len() == before
+            && let Some((_, last)) = placed.last_mut()
+        {
+            last.end = end;
+        }
+    }
+    placed
 }
 
 fn token_end(letters: &[char], start: usize) -> usize {
