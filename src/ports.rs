@@ -146,6 +146,11 @@ pub trait Embedder: Send + Sync {
 
     /// One L2-normalised vector per text, in order.
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError>;
+
+    /// The same for questions that are compared with what [`Self::embed`] made. Most models make no difference.
+    async fn embed_queries(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        self.embed(texts).await
+    }
 }
 
 /// Why there is no vector.

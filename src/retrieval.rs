@@ -95,7 +95,7 @@ impl Retriever {
     }
 
     async fn vector(&self, text: &str) -> Option<Vec<f32>> {
-        match self.embedder.embed(&[text.to_owned()]).await {
+        match self.embedder.embed_queries(&[text.to_owned()]).await {
             Ok(vectors) => vectors.into_iter().next(),
             Err(error) => {
                 tracing::warn!(%error, "no vector for a query");

@@ -18,7 +18,7 @@ mod vectors;
 mod windows;
 mod words;
 
-pub use embedder::BuiltinEmbedder;
+pub use embedder::{BuiltinEmbedder, E5Embedder};
 pub use entities::entities;
 pub use intent::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE};
 pub use language::{LanguageTable, Languages, WordFrequency};

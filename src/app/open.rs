@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use crate::config::{self, Config, EmbeddingProvider, PaymentProvider};
+use crate::config::{self, BuiltinEncoder, Config, EmbeddingProvider, PaymentProvider};
 use crate::events::Events;
 use crate::knowledge::{self, Fault, Knowledge, KnowledgeSource};
 use crate::openai::OpenAiEmbedder;
@@ -16,11 +16,13 @@ use crate::qdrant::{EdgeIndex, RemoteIndex};
 use crate::retrieval::{Builder, IndexingError, Retriever};
 use crate::store::{Store, StoreError};
 use crate::tools::{Registry, Workbench, registry};
-use crate::understand::BuiltinEmbedder;
+use crate::understand::e5::E5Encoder;
 use crate::understand::encoder::{EncoderError, SentenceEncoder};
+use crate::understand::{BuiltinEmbedder, E5Embedder};
 
-/// The file that the set-up makes.
-const MODEL_FILE: &str = "use-multilingual-v3.bin";
+/// The files that the set-up makes.
+const USE_FILE: &str = "use-multilingual-v3.bin";
+const E5_FILE: &str = "multilingual-e5-small-q4.bin";
 
 /// Why the program cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -117,12 +119,7 @@ impl App {
             store.seed_orders(knowledge.load().orders.clone()).await?;
         }
         let reader = encoder()?;
-        let embedder: Arc<dyn Embedder> = match config.embedding.provider {
-            EmbeddingProvider::Builtin => Arc::clone(&reader),
-            EmbeddingProvider::Openai => {
-                Arc::new(OpenAiEmbedder::connect(&config.embedding).await?)
-            }
-        };
+        let embedder = embedder(&config, &reader).await?;
         let index = index(&config, data)?;
         let retriever = Arc::new(Retriever::new(
             Arc::clone(&index),
@@ -181,8 +178,27 @@ pub fn knowledge_source(config: &Config) -> KnowledgeSource {
 
 /// The sentence encoder.
 pub fn encoder() -> Result<Arc<dyn Embedder>, AppError> {
-    let encoder = SentenceEncoder::open(&config::models_folder().join(MODEL_FILE))?;
+    let encoder = SentenceEncoder::open(&config::models_folder().join(USE_FILE))?;
     Ok(Arc::new(BuiltinEmbedder::new(Arc::new(encoder))))
+}
+
+/// What the index is made and searched with.
+async fn embedder(
+    config: &Config,
+    reader: &Arc<dyn Embedder>,
+) -> Result<Arc<dyn Embedder>, AppError> {
+    Ok(
+        match (config.embedding.provider, config.embedding.encoder) {
+            (EmbeddingProvider::Builtin, BuiltinEncoder::Use) => Arc::clone(reader),
+            (EmbeddingProvider::Builtin, BuiltinEncoder::E5) => {
+                let encoder = E5Encoder::open(&config::models_folder().join(E5_FILE))?;
+                Arc::new(E5Embedder::new(Arc::new(encoder)))
+            }
+            (EmbeddingProvider::Openai, _) => {
+                Arc::new(OpenAiEmbedder::connect(&config.embedding).await?)
+            }
+        },
+    )
 }
 
 /// The payment provider's name; the demo's own page when nothing else is said in a demo.

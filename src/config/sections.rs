@@ -165,12 +165,24 @@ pub enum EmbeddingProvider {
     Openai,
 }
 
+/// The encoders in the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BuiltinEncoder {
+    /// The multilingual Universal Sentence Encoder.
+    Use,
+    /// Multilingual E5-small.
+    E5,
+}
+
 /// The embedding model.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Embedding {
     /// Who makes the vectors.
     pub provider: EmbeddingProvider,
+    /// Which encoder in the process makes the index's vectors.
+    pub encoder: BuiltinEncoder,
     /// The endpoint, ending in `/v1`.
     pub base_url: Option<String>,
     /// Its key.
@@ -186,6 +198,7 @@ impl Default for Embedding {
     fn default() -> Self {
         Self {
             provider: EmbeddingProvider::Builtin,
+            encoder: BuiltinEncoder::Use,
             base_url: None,
             api_key: None,
             model: "text-embedding-3-small".to_owned(),

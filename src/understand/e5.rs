@@ -148,7 +148,7 @@ fn cut_into_windows(ids: &[u32], prefix: &[u32]) -> Vec<Vec<u32>> {
     let steps = last.div_ceil(length - OVERLAP);
     (0..=steps)
         .map(|step| {
-            let start = if steps == 0 { 0 } else { last * step / steps };
+            let start = last * step / steps.max(1);
             mark_ends(&[prefix, &body[start..body.len().min(start + length)]])
         })
         .collect()

@@ -9,6 +9,8 @@ mod counter;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]
+mod e5;
+#[cfg(test)]
 mod encoder;
 #[cfg(test)]
 mod evaluation;

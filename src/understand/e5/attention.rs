@@ -4,13 +4,14 @@ use super::functions::exp;
 use super::network::{DIMENSION, HEAD, HEADS};
 
 /// Pieces whose keys are compared at once.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
-/// What attention needs to put somewhere.
+/// What attention needs to put somewhere, for one head at a time.
 #[derive(Default)]
 pub(super) struct Room {
-    /// The keys of one head, `[pieces / 16][32][16]`, with zeros behind the last piece.
+    /// `[pieces / 32][32][32]`, with zeros behind the last piece.
     keys: Vec<[[f32; LANES]; HEAD]>,
+    values: Vec<[f32; HEAD]>,
     weights: Vec<[f32; LANES]>,
 }
 
@@ -23,20 +24,21 @@ pub(super) fn attend(projected: &[f32], mixed: &mut [f32], room: &mut Room) {
     let blocks = rows.len().div_ceil(LANES);
     room.keys.clear();
     room.keys.resize(blocks, [[0.0; LANES]; HEAD]);
-    room.weights.clear();
     room.weights.resize(blocks, [0.0; LANES]);
     for head in 0..HEADS {
+        room.values.clear();
         for (index, row) in rows.iter().enumerate() {
             let block = &mut room.keys[index / LANES];
             for (lanes, key) in block.iter_mut().zip(part::<1>(row, head)) {
                 lanes[index % LANES] = *key;
             }
+            room.values.push(*part::<2>(row, head));
         }
         for (row, target) in rows.iter().zip(targets.iter_mut()) {
             compare(part::<0>(row, head), &room.keys, &mut room.weights);
-            let weights = &mut room.weights.as_flattened_mut()[..rows.len()];
-            let sum = weigh(weights);
-            let mixed = mix(rows, head, weights);
+            room.weights.as_flattened_mut()[rows.len()..].fill(f32::NEG_INFINITY);
+            let sum = weigh(&mut room.weights);
+            let mixed = mix(&room.values, room.weights.as_flattened());
             for (target, value) in target[head * HEAD..][..HEAD].iter_mut().zip(mixed) {
                 *target = value / sum;
             }
@@ -61,31 +63,39 @@ fn compare(query: &[f32; HEAD], keys: &[[[f32; LANES]; HEAD]], products: &mut [[
                 *sum += value * key;
             }
         }
-        *products = sums.map(|sum| sum * scale);
+        for (product, sum) in products.iter_mut().zip(sums) {
+            *product = sum * scale;
+        }
     }
 }
 
-/// Products to the weights of a softmax, not yet divided by their sum, which is returned.
+/// Products to the weights of a softmax, not yet divided by their sum, which is returned. An infinite distance weighs
+/// nothing that a sum of floats would notice.
 #[inline(always)]
-fn weigh(products: &mut [f32]) -> f32 {
+fn weigh(products: &mut [[f32; LANES]]) -> f32 {
     let mut peaks = [f32::NEG_INFINITY; LANES];
-    for chunk in products.chunks(LANES) {
-        for (peak, value) in peaks.iter_mut().zip(chunk) {
+    for block in products.iter() {
+        for (peak, value) in peaks.iter_mut().zip(block) {
             *peak = if *value > *peak { *value } else { *peak };
         }
     }
     let peak = peaks.into_iter().fold(f32::NEG_INFINITY, f32::max);
-    for value in products.iter_mut() {
-        *value = exp(*value - peak);
+    let mut sums = [0.0; LANES];
+    for block in products {
+        for (value, sum) in block.iter_mut().zip(&mut sums) {
+            *value = exp(*value - peak);
+            *sum += *value;
+        }
     }
-    crate::understand::sums::sum_of(products, |value| value)
+    sums.iter().sum()
 }
 
+/// The weighted sum of the values.
 #[inline(always)]
-fn mix(rows: &[[f32; 3 * DIMENSION]], head: usize, weights: &[f32]) -> [f32; HEAD] {
+fn mix(values: &[[f32; HEAD]], weights: &[f32]) -> [f32; HEAD] {
     let mut sums = [0.0; HEAD];
-    for (row, weight) in rows.iter().zip(weights) {
-        for (sum, value) in sums.iter_mut().zip(part::<2>(row, head)) {
+    for (values, weight) in values.iter().zip(weights) {
+        for (sum, value) in sums.iter_mut().zip(values) {
             *sum += weight * value;
         }
     }

@@ -1,6 +1,6 @@
 //! The network: piece ids to a vector. A BERT of 12 layers whose matrices are of four bits, then the mean of the pieces.
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 use super::attention::{Room, attend};
 use super::functions::{add_and_normalize, gelu, half_to_float};
@@ -90,37 +90,68 @@ impl Network {
         windows: &[Vec<u32>],
         scratch: &mut Scratch,
     ) -> Vec<Vec<f32>> {
-        let pieces = windows.iter().map(Vec::len).sum::<usize>();
-        scratch.hidden.resize(pieces * DIMENSION, 0.0);
-        scratch.projected.resize(pieces * 3 * DIMENSION, 0.0);
-        scratch.mixed.resize(pieces * DIMENSION, 0.0);
-        scratch.wide.resize(pieces * WIDE, 0.0);
-        self.embed(file, windows, scratch);
-        for layer in &self.layers {
-            self.apply(file, layer, windows, scratch);
+        self.arch.dispatch(Pass {
+            network: self,
+            file,
+            windows,
+            scratch,
+        })
+    }
+}
+
+/// A pass of some windows through the network. All of it is compiled for the processor's vectors, so whatever it calls
+/// must be inlined.
+struct Pass<'a> {
+    network: &'a Network,
+    file: &'a ModelFile,
+    windows: &'a [Vec<u32>],
+    scratch: &'a mut Scratch,
+}
+
+impl NullaryFnOnce for Pass<'_> {
+    type Output = Vec<Vec<f32>>;
+
+    #[inline(always)]
+    fn call(mut self) -> Self::Output {
+        let pieces = self.windows.iter().map(Vec::len).sum::<usize>();
+        self.scratch.hidden.resize(pieces * DIMENSION, 0.0);
+        self.scratch.projected.resize(pieces * 3 * DIMENSION, 0.0);
+        self.scratch.mixed.resize(pieces * DIMENSION, 0.0);
+        self.scratch.wide.resize(pieces * WIDE, 0.0);
+        self.embed();
+        for layer in &self.network.layers {
+            self.attend(layer);
+            self.feed_forward(layer);
         }
-        let mut rows = scratch.hidden.chunks_exact(DIMENSION);
-        windows
+        let mut rows = self.scratch.hidden.chunks_exact(DIMENSION);
+        self.windows
             .iter()
             .map(|window| mean_of(rows.by_ref().take(window.len())))
             .collect()
     }
+}
 
+impl Pass<'_> {
     /// Per piece what its id and its position stand for.
-    fn embed(&self, file: &ModelFile, windows: &[Vec<u32>], scratch: &mut Scratch) {
-        let (words, _) = file.values(&self.words).as_chunks::<WORD_BYTES>();
-        let (positions, _) = file.values(&self.positions).as_chunks::<DIMENSION>();
-        let (hidden, _) = scratch.hidden.as_chunks_mut::<DIMENSION>();
-        let (places, _) = scratch.mixed.as_chunks_mut::<DIMENSION>();
-        let ids = windows.iter().flat_map(|window| window.iter().enumerate());
+    #[inline(always)]
+    fn embed(&mut self) {
+        let (words, _) = self.file.values(&self.network.words).as_chunks();
+        let (positions, _) = self.file.values(&self.network.positions).as_chunks();
+        let (hidden, _) = self.scratch.hidden.as_chunks_mut();
+        let (places, _) = self.scratch.mixed.as_chunks_mut::<DIMENSION>();
+        let ids = self
+            .windows
+            .iter()
+            .flat_map(|window| window.iter().enumerate());
         for (((position, id), row), place) in ids.zip(hidden).zip(places) {
             unpack_word(&words[(*id as usize).min(VOCABULARY - 1)], row);
             *place = positions[position.min(POSITIONS - 1)];
         }
-        self.add(file, &self.words_norm, scratch);
+        self.add(&self.network.words_norm);
     }
 
-    fn apply(&self, file: &ModelFile, layer: &Layer, windows: &[Vec<u32>], scratch: &mut Scratch) {
+    #[inline(always)]
+    fn attend(&mut self, layer: &Layer) {
         let Scratch {
             hidden,
             projected,
@@ -129,21 +160,32 @@ impl Network {
             panel,
             attention,
             ..
-        } = scratch;
-        self.arch.dispatch(|| activations.quantize(hidden));
-        multiply(layer.attend.weights(file), activations, projected, panel);
+        } = &mut *self.scratch;
+        activations.quantize(hidden);
+        multiply(
+            layer.attend.weights(self.file),
+            activations,
+            projected,
+            panel,
+        );
         let mut start = 0;
-        for window in windows {
+        for window in self.windows {
             let end = start + window.len();
             let projected = &projected[start * 3 * DIMENSION..end * 3 * DIMENSION];
-            let mixed = &mut mixed[start * DIMENSION..end * DIMENSION];
-            self.arch.dispatch(|| attend(projected, mixed, attention));
+            attend(
+                projected,
+                &mut mixed[start * DIMENSION..end * DIMENSION],
+                attention,
+            );
             start = end;
         }
-        self.arch.dispatch(|| activations.quantize(mixed));
-        multiply(layer.merge.weights(file), activations, mixed, panel);
-        self.add(file, &layer.merge_norm, scratch);
+        activations.quantize(mixed);
+        multiply(layer.merge.weights(self.file), activations, mixed, panel);
+        self.add(&layer.merge_norm);
+    }
 
+    #[inline(always)]
+    fn feed_forward(&mut self, layer: &Layer) {
         let Scratch {
             hidden,
             mixed,
@@ -151,21 +193,21 @@ impl Network {
             activations,
             panel,
             ..
-        } = scratch;
-        self.arch.dispatch(|| activations.quantize(hidden));
-        multiply(layer.widen.weights(file), activations, wide, panel);
-        self.arch.dispatch(|| gelu(wide));
-        self.arch.dispatch(|| activations.quantize(wide));
-        multiply(layer.narrow.weights(file), activations, mixed, panel);
-        self.add(file, &layer.narrow_norm, scratch);
+        } = &mut *self.scratch;
+        activations.quantize(hidden);
+        multiply(layer.widen.weights(self.file), activations, wide, panel);
+        gelu(wide);
+        activations.quantize(wide);
+        multiply(layer.narrow.weights(self.file), activations, mixed, panel);
+        self.add(&layer.narrow_norm);
     }
 
     /// Adds `mixed` to `hidden` and normalises it.
-    fn add(&self, file: &ModelFile, norm: &Norm, scratch: &mut Scratch) {
-        let (scale, shift) = (file.values(&norm.scale), file.values(&norm.shift));
-        let Scratch { hidden, mixed, .. } = scratch;
-        self.arch
-            .dispatch(|| add_and_normalize(hidden, mixed, scale, shift));
+    #[inline(always)]
+    fn add(&mut self, norm: &Norm) {
+        let (scale, shift) = (self.file.values(&norm.scale), self.file.values(&norm.shift));
+        let Scratch { hidden, mixed, .. } = &mut *self.scratch;
+        add_and_normalize(hidden, mixed, scale, shift);
     }
 }
 
@@ -216,6 +258,7 @@ impl Norm {
 
 /// A row of the table of embeddings, whose blocks are a scale and 16 bytes: byte `n` holds the weights `n` and
 /// `n + 16`, each 8 too high.
+#[inline(always)]
 fn unpack_word(packed: &[u8; WORD_BYTES], row: &mut [f32; DIMENSION]) {
     let (blocks, _) = packed.as_chunks::<BLOCK_BYTES>();
     let (targets, _) = row.as_chunks_mut::<BLOCK>();
@@ -230,6 +273,7 @@ fn unpack_word(packed: &[u8; WORD_BYTES], row: &mut [f32; DIMENSION]) {
 }
 
 /// The mean of a window's rows, normalised; how many they are makes no difference then.
+#[inline(always)]
 fn mean_of<'a>(rows: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
     let mut mean = vec![0.0; DIMENSION];
     for row in rows {
