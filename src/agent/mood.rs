@@ -1,4 +1,4 @@
-//! The course of a conversation in the mood: who asks the same again is not getting happier.
+//! The course of a conversation in the mood: who asks the same again, or was left to wait, is not getting happier.
 
 use std::collections::HashSet;
 
@@ -6,6 +6,12 @@ use crate::domain::{History, Polarity, Sentiment, Speaker};
 
 /// Polarity that each repetition takes away.
 const STEP: f32 = 0.2;
+/// Polarity that each long wait takes away.
+const WAIT_STEP: f32 = 0.1;
+/// Seconds without an answer that are a long wait: in a chat an hour is long.
+const LONG_WAIT: i64 = 3_600;
+/// Long waits that count.
+const MOST_WAITS: usize = 3;
 /// At or below this polarity a message counts as negative.
 const NEGATIVE: f32 = -0.3;
 /// Share of words that two messages have in common when they ask the same.
@@ -16,7 +22,8 @@ const BACK: usize = 6;
 /// The sentiment of a message after what the customer wrote before it.
 pub fn after(history: &History, text: &str, sentiment: Sentiment) -> Sentiment {
     let now = words(text);
-    if now.len() < 2 {
+    // Who thanks or agrees has forgiven.
+    if now.len() < 2 || sentiment.label == Polarity::Positive {
         return sentiment;
     }
     let before = history.entries.iter().rev();
@@ -25,11 +32,13 @@ pub fn after(history: &History, text: &str, sentiment: Sentiment) -> Sentiment {
         .take(BACK)
         .filter(|entry| overlap(&now, &words(&entry.text)) >= SAME)
         .count();
-    if repetitions == 0 {
+    let waits = long_waits(history).min(MOST_WAITS);
+    if repetitions + waits == 0 {
         return sentiment;
     }
     #[expect(clippy::cast_precision_loss, reason = "a handful of repetitions")]
-    let polarity = (sentiment.polarity - STEP * repetitions as f32).max(-1.0);
+    let lost = STEP * repetitions as f32 + WAIT_STEP * waits as f32;
+    let polarity = (sentiment.polarity - lost).max(-1.0);
     Sentiment {
         label: if polarity <= NEGATIVE {
             Polarity::Negative
@@ -39,6 +48,20 @@ pub fn after(history: &History, text: &str, sentiment: Sentiment) -> Sentiment {
         polarity,
         intensity: sentiment.intensity.max(polarity.abs()),
     }
+}
+
+/// How often a message of the customer's had no answer for long. Of several in a row the first counts.
+fn long_waits(history: &History) -> usize {
+    let mut waits = 0;
+    let mut asked = None;
+    for entry in &history.entries {
+        if entry.speaker == Speaker::Customer {
+            asked = asked.or(Some(entry.at));
+        } else if let Some(since) = asked.take() {
+            waits += usize::from(entry.at - since >= LONG_WAIT);
+        }
+    }
+    waits
 }
 
 fn words(text: &str) -> HashSet<String> {
@@ -92,6 +115,30 @@ mod tests {
         let third = after(&said(&[question, question]), question, CALM);
         assert_eq!(third.label, Polarity::Negative);
         assert!(third.polarity >= -1.0);
+    }
+
+    #[test]
+    fn long_waits_are_felt() {
+        let mut history = said(&["Where is my parcel?"]);
+        let answer = |at: i64| HistoryEntry {
+            speaker: Speaker::Agent,
+            text: "One moment.".to_owned(),
+            at,
+            ..history.entries[0].clone()
+        };
+        let (soon, late) = (answer(60), answer(2 * LONG_WAIT));
+        history.entries.push(soon);
+        let next = "and how long does it take?";
+        assert_eq!(after(&history, next, CALM), CALM);
+        history.entries.pop();
+        history.entries.push(late);
+        assert!(after(&history, next, CALM).polarity < CALM.polarity);
+        let glad = Sentiment {
+            label: Polarity::Positive,
+            polarity: 0.6,
+            intensity: 0.6,
+        };
+        assert_eq!(after(&history, "thank you very much", glad), glad);
     }
 
     #[test]

@@ -259,7 +259,12 @@ mod tests {
         let day = |day, month, year| When::Day { day, month, year };
         for (when, found) in [
             (When::Days { from_today: 1 }, Some(date(2026, 11, 22))),
-            (When::Days { from_today: i32::MAX }, None),
+            (
+                When::Days {
+                    from_today: i32::MAX,
+                },
+                None,
+            ),
             (weekday(6, 0), Some(today)),
             (weekday(6, -1), Some(date(2026, 11, 14))),
             (weekday(1, 0), Some(date(2026, 11, 23))),

@@ -73,7 +73,9 @@ impl Languages {
             .filter_map(|language| {
                 Some(Known {
                     language: *language,
-                    column: table::LANGUAGES.iter().position(|known| known == language)?,
+                    column: table::LANGUAGES
+                        .iter()
+                        .position(|known| known == language)?,
                     model: lingua_language(*language),
                 })
             })
@@ -173,7 +175,8 @@ impl Languages {
             if telling.is_empty() {
                 telling = words.iter().map(|spoken| spoken.word.as_str()).collect();
             }
-            for (language, value) in detector.compute_language_confidence_values(telling.join(" ")) {
+            for (language, value) in detector.compute_language_confidence_values(telling.join(" "))
+            {
                 let known = self.known.iter().zip(&mut levels);
                 for (_, level) in known.filter(|(known, _)| known.model == Some(language)) {
                     *level += LINGUA * value.max(LINGUA_LEAST).ln() as f32;
@@ -223,7 +226,11 @@ impl Languages {
     /// Whether a word is an everyday word of a known language.
     fn is_common(&self, word: &str) -> bool {
         self.frequencies(word).iter().any(|frequencies| {
-            let common = |known: &Known| frequencies.get(known.column).is_some_and(|level| *level > COMMON);
+            let common = |known: &Known| {
+                frequencies
+                    .get(known.column)
+                    .is_some_and(|level| *level > COMMON)
+            };
             self.known.iter().any(common)
         })
     }

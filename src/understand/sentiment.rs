@@ -140,7 +140,12 @@ fn judged([negative, neutral, positive]: [f32; 3], tone: &Tone) -> Sentiment {
         calm
     };
     let mocks = tone.mocks();
-    let polarity = if mocks { agitated.min(MOCKED) } else { agitated }.clamp(-1.0, 1.0);
+    let polarity = if mocks {
+        agitated.min(MOCKED)
+    } else {
+        agitated
+    }
+    .clamp(-1.0, 1.0);
     let drawn = tone.glad_emoji + tone.angry_emoji > 0.0 && polarity.abs() > 0.2;
     let changed = drawn || mocks || (polarity - calm).abs() > 0.2;
     let label = if (changed || neutral < negative.max(positive)) && polarity < 0.0 {
@@ -198,14 +203,27 @@ mod tests {
     fn it_learns_and_survives_its_file() {
         let model = fitted();
         assert_eq!(
-            model.score("terrible, broken", Language::EN, Vectors::sentence(&[-1.0, 0.1])).label,
+            model
+                .score(
+                    "terrible, broken",
+                    Language::EN,
+                    Vectors::sentence(&[-1.0, 0.1])
+                )
+                .label,
             Polarity::Negative
         );
         assert_eq!(
-            model.score("where is it", Language::EN, Vectors::sentence(&[0.0, 0.1])).label,
+            model
+                .score("where is it", Language::EN, Vectors::sentence(&[0.0, 0.1]))
+                .label,
             Polarity::Neutral
         );
-        assert_eq!(model.score("lovely", Language::EN, Vectors::sentence(&[1.0, 0.1])).label, Polarity::Positive);
+        assert_eq!(
+            model
+                .score("lovely", Language::EN, Vectors::sentence(&[1.0, 0.1]))
+                .label,
+            Polarity::Positive
+        );
         assert_eq!(
             SentimentModel::from_bytes(&model.to_bytes()),
             Ok(model.clone())
@@ -245,7 +263,10 @@ mod tests {
         let nothing = Vectors::sentence(&[0.0; 512]);
         for (language, text) in [
             (Language::EN, "thanks for nothing"),
-            (Language::EN, "Great service, I am still waiting for my parcel 👏"),
+            (
+                Language::EN,
+                "Great service, I am still waiting for my parcel 👏",
+            ),
             (Language::IT, "Complimenti, è la terza volta che scrivo"),
             (Language::IT, "grazie di niente"),
             (Language::ES, "Enhorabuena, sigo esperando mi pedido"),
@@ -265,19 +286,45 @@ mod tests {
 
     #[test]
     fn plain_praise_is_no_mockery_and_manners_cool_a_complaint() {
-        for text in ["bravo, ottimo lavoro!", "great service, thank you", "Toller Service!", "enhorabuena por la tienda"] {
+        for text in [
+            "bravo, ottimo lavoro!",
+            "great service, thank you",
+            "Toller Service!",
+            "enhorabuena por la tienda",
+        ] {
             assert!(!Tone::of(text).mocks(), "{text}");
         }
         let shares = [0.7, 0.2, 0.1];
         for (blunt, civil) in [
-            ("the machine is broken", "could you please help, the machine is broken"),
-            ("la macchina non va", "la macchina non va, potreste gentilmente aiutarmi"),
-            ("la máquina no funciona", "por favor, la máquina no funciona"),
-            ("a máquina não funciona", "por favor, a máquina não funciona"),
-            ("die Maschine ist kaputt", "könnten Sie bitte helfen, die Maschine ist kaputt"),
-            ("la machine ne marche pas", "s'il vous plaît, la machine ne marche pas"),
+            (
+                "the machine is broken",
+                "could you please help, the machine is broken",
+            ),
+            (
+                "la macchina non va",
+                "la macchina non va, potreste gentilmente aiutarmi",
+            ),
+            (
+                "la máquina no funciona",
+                "por favor, la máquina no funciona",
+            ),
+            (
+                "a máquina não funciona",
+                "por favor, a máquina não funciona",
+            ),
+            (
+                "die Maschine ist kaputt",
+                "könnten Sie bitte helfen, die Maschine ist kaputt",
+            ),
+            (
+                "la machine ne marche pas",
+                "s'il vous plaît, la machine ne marche pas",
+            ),
         ] {
-            let (blunt, civil) = (judged(shares, &Tone::of(blunt)), judged(shares, &Tone::of(civil)));
+            let (blunt, civil) = (
+                judged(shares, &Tone::of(blunt)),
+                judged(shares, &Tone::of(civil)),
+            );
             assert!(civil.polarity > blunt.polarity && civil.intensity < blunt.intensity);
             assert_eq!(civil.label, Polarity::Negative);
         }

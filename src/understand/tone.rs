@@ -123,7 +123,9 @@ impl Tone {
 
     /// Whether it is said politely and calmly.
     pub(super) fn is_civil(&self) -> bool {
-        self.polite > 0.0 && self.harsh_words + self.shouted + self.exclaimed == 0.0 && !self.mocks()
+        self.polite > 0.0
+            && self.harsh_words + self.shouted + self.exclaimed == 0.0
+            && !self.mocks()
     }
 }
 

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use proptest::prelude::*;
-use sportello::domain::{Language, Polarity};
+use sportello::domain::{Fact, Language, Polarity};
 use sportello::understand::{
-    IntentModel, LabelledText, Languages, OUT_OF_SCOPE, SentimentModel, Understanding, entities,
-    requests,
+    IntentModel, LabelledText, Languages, OUT_OF_SCOPE, SentimentModel, Understanding, Vectors,
+    entities, requests,
 };
 
 const LANGUAGES: [Language; 6] = [
@@ -219,9 +219,9 @@ fn the_language_of_the_shops_messages() {
     println!("language, own messages after another language: {share:.1} %");
     assert!(share >= 92.0, "{share}");
     for (name, least) in [
-        ("sentences", 98.0),
-        ("word-pairs", 91.0),
-        ("single-words", 74.0),
+        ("sentences", 99.5),
+        ("word-pairs", 94.0),
+        ("single-words", 81.0),
     ] {
         if let Some(rows) = shared(&format!("language/{name}.jsonl")) {
             let share = right(&rows);
@@ -301,7 +301,9 @@ fn the_sentiment_of_the_shops_messages() {
     let model = SentimentModel::builtin();
     let cases = own("sentiment_cases.jsonl");
     let hit = |(row, vector): &(&Row, &Vec<f32>)| {
-        model.score(&row.text, vector).label.name() == row.label
+        let language = row.language.unwrap_or(Language::EN);
+        let mood = model.score(&row.text, language, Vectors::sentence(vector));
+        mood.label.name() == row.label
     };
     let share = percent(cases.iter().zip(&vectors).filter(hit).count(), cases.len());
     println!("sentiment, own messages: {share:.1} %");
@@ -311,6 +313,7 @@ fn the_sentiment_of_the_shops_messages() {
 #[test]
 fn the_sentiment_of_tweets() {
     let model = SentimentModel::builtin();
+    let languages = languages();
     let mut scores = Vec::new();
     for language in [
         "english",
@@ -329,7 +332,11 @@ fn the_sentiment_of_tweets() {
         let guesses: Vec<&str> = rows
             .iter()
             .zip(&vectors)
-            .map(|(row, vector)| model.score(&row.text, vector).label.name())
+            .map(|(row, vector)| {
+                let written = languages.detect(&row.text, None).language;
+                let mood = model.score(&row.text, written, Vectors::sentence(vector));
+                mood.label.name()
+            })
             .collect();
         let f1 = |class: &str| {
             let both = rows
@@ -347,7 +354,7 @@ fn the_sentiment_of_tweets() {
         scores.push(macro_f1);
     }
     let mean = scores.iter().sum::<f64>() / scores.len() as f64;
-    assert!(mean >= 60.0, "{mean}");
+    assert!(mean >= 63.5, "{mean}");
 }
 
 #[test]
@@ -379,7 +386,11 @@ fn a_message_is_understood_whole() {
         sentiments: SentimentModel::builtin(),
     };
     let message = "È la TERZA volta che scrivo per l'ordine 10432!!! vergogna, voglio parlare con una persona";
-    let triage = understanding.triage(message, &direction(1), Some(Language::EN));
+    let triage = understanding.triage(
+        message,
+        Vectors::sentence(&direction(1)),
+        Some(Language::EN),
+    );
     assert_eq!(triage.language.language, Language::IT);
     assert!(triage.intent.is("human"), "{:?}", triage.intent);
     assert!(triage.sentiment.label == Polarity::Negative && triage.sentiment.polarity < -0.75);
@@ -402,7 +413,7 @@ fn huge_and_odd_messages_are_read_in_time() {
         let _ = languages.detect(text, None);
         let _ = entities(text, Language::IT);
         let _ = requests(text);
-        let _ = model.score(text, &[0.0; 512]);
+        let _ = model.score(text, Language::IT, Vectors::sentence(&[0.0; 512]));
     }
 }
 
@@ -415,9 +426,35 @@ proptest! {
         let _ = languages.detect(&text, None);
         let _ = languages.detect(&text, Some(LANGUAGES[place]));
         prop_assert!(!requests(&text).is_empty());
-        let mood = builtin().score(&text, &[0.1; 512]);
+        let mood = builtin().score(&text, LANGUAGES[place], Vectors::sentence(&[0.1; 512]));
         prop_assert!((-1.0..=1.0).contains(&mood.polarity) && (0.0..=1.0).contains(&mood.intensity));
-        let _ = entities(&text, LANGUAGES[place]);
+        for mention in entities(&text, LANGUAGES[place]).mentions {
+            prop_assert!(mention.start < mention.end && text.get(mention.start..mention.end).is_some());
+        }
+    }
+
+    #[test]
+    fn mentions_stand_where_they_say(
+        text in "(order |ordine |Bestellung |#)?(10432|10518)?[ ,.]{1,3}(bob@example\\.com|\\+39 333 123 4567|12/05/2026|domani|morgen|unter 300 €|2x|EC685|é|ß|👍|\\u{200b}|\\u{202e}| |ﬁ){0,12}",
+        place in 0_usize..6,
+    ) {
+        let found = entities(&text, LANGUAGES[place]);
+        let mut before = 0;
+        for mention in &found.mentions {
+            let written = text.get(mention.start..mention.end);
+            prop_assert!(written.is_some() && mention.start >= before, "{mention:?}");
+            before = mention.start;
+            let written = written.unwrap_or_default();
+            match &mention.fact {
+                Fact::Order(number) => prop_assert_eq!(written, number.as_str()),
+                Fact::Email(address) => prop_assert_eq!(&written.to_lowercase(), address),
+                Fact::Phone(number) => prop_assert!(number.starts_with('+') && written.ends_with(&number[number.len() - 1..])),
+                Fact::Reference(code) => prop_assert!(code.ends_with(&written[written.len() - 1..].to_uppercase())),
+                Fact::Price(range) => prop_assert!(range.min.or(range.max).is_some()),
+                Fact::Quantity(number) => prop_assert!(*number > 0),
+                Fact::Date(_) => prop_assert!(!written.trim().is_empty()),
+            }
+        }
     }
 
     #[test]

@@ -26,7 +26,11 @@ pub(super) fn take(text: &str, language: Language, mentions: &mut Vec<Mention>) 
         );
     };
     for address in EMAIL.iter().flat_map(|pattern| pattern.find_iter(text)) {
-        found(address, Some(Fact::Email(address.as_str().to_lowercase())), &mut plain);
+        found(
+            address,
+            Some(Fact::Email(address.as_str().to_lowercase())),
+            &mut plain,
+        );
     }
     for (pattern, read) in FORMS.iter() {
         let before = plain.clone();
@@ -60,18 +64,39 @@ static EMAIL: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Patterns in the order in which they are tried; what one has taken the next ones do not see.
 static FORMS: LazyLock<Vec<(Regex, Reader)>> = LazyLock::new(|| {
-    let forms: [(&str, Reader); 10] = [
+    let forms: [(&str, Reader); 12] = [
         (r"(?i)\b(?:https?://|www\.)\S+", |_, _| Read::Noise),
-        (r"\b(?<year>\d{4})-(?<month>\d{1,2})-(?<day>\d{1,2})\b", date),
-        (r"\b(?<day>\d{1,2})[./\-](?<month>\d{1,2})[./\-](?<year>\d{4}|\d{2})\b", date),
+        // Bank accounts and cards.
+        (
+            r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b",
+            |_, _| Read::Noise,
+        ),
+        (r"\b\d{4}(?:[ -]?\d{4}){3}\b", |_, _| Read::Noise),
+        (
+            r"\b(?<year>\d{4})-(?<month>\d{1,2})-(?<day>\d{1,2})\b",
+            date,
+        ),
+        (
+            r"\b(?<day>\d{1,2})[./\-](?<month>\d{1,2})[./\-](?<year>\d{4}|\d{2})\b",
+            date,
+        ),
         // International numbers, groups of digits, and runs longer than any order number.
         (r"(?:\+|\b00)\d[\d\s().\-/]{5,18}\d\b", phone),
-        (r"(?:\(0\d{1,4}\)|\b0\d{1,4})[\s/.\-]*\d[\d\s/.\-]{3,14}\d\b", phone),
-        (r"\b\d{3,4}[ .\-]\d{2,4}[ .\-]\d{2,4}(?:[ .\-]\d{2,4})*\b", phone),
+        (
+            r"(?:\(0\d{1,4}\)|\b0\d{1,4})[\s/.\-]*\d[\d\s/.\-]{3,14}\d\b",
+            phone,
+        ),
+        (
+            r"\b\d{3,4}[ .\-]\d{2,4}[ .\-]\d{2,4}(?:[ .\-]\d{2,4})*\b",
+            phone,
+        ),
         (r"\b\d{9,}\b", phone),
         (r"\b(?<day>\d{1,2})/(?<month>\d{2})\b", date),
         // "3.5." is a day in German; so is "3. 5.".
-        (r"(?<whole>\b(?<day>\d{1,2})\. ?(?<month>\d{1,2})\.)(?:\D|$)", german_date),
+        (
+            r"(?<whole>\b(?<day>\d{1,2})\. ?(?<month>\d{1,2})\.)(?:\D|$)",
+            german_date,
+        ),
         (r"\b\d{1,2}:\d{2}\b", |_, _| Read::Noise),
     ];
     forms
@@ -90,7 +115,11 @@ fn german_date(captures: &Captures<'_>, language: Language) -> Read {
 
 /// Day, month and year; where only that makes a date, the month stands first.
 fn date(captures: &Captures<'_>, _: Language) -> Read {
-    let part = |name: &str| captures.name(name).and_then(|part| part.as_str().parse().ok());
+    let part = |name: &str| {
+        captures
+            .name(name)
+            .and_then(|part| part.as_str().parse().ok())
+    };
     let year: Option<i16> = part("year").map(|year| if year < 100 { year + 2_000 } else { year });
     let (Some(first), Some(second)) = (part("day"), part("month")) else {
         return Read::Nothing;
@@ -138,6 +167,10 @@ fn phone(captures: &Captures<'_>, language: Language) -> Read {
 
 /// Where most who write in a language live.
 fn country(language: Language) -> Id {
-    let code = if language == Language::EN { "GB" } else { language.code() };
+    let code = if language == Language::EN {
+        "GB"
+    } else {
+        language.code()
+    };
     Id::from_str(&code.to_uppercase()).unwrap_or(Id::GB)
 }

@@ -40,9 +40,13 @@ fn counted(tokens: &[Token], words: &Words, place: usize) -> Found {
     let start = place + ahead.or(ago).unwrap_or(0);
     let number = i32::try_from(number(tokens, words, start)?).ok()?;
     let unit = start + 1;
-    let (days, length) = [(&dates.days, 1), (&dates.weeks, 7), (&dates.months_long, 30)]
-        .into_iter()
-        .find_map(|(unit_words, days)| Some((days, unit_words.starts_at(tokens, unit)?)))?;
+    let (days, length) = [
+        (&dates.days, 1),
+        (&dates.weeks, 7),
+        (&dates.months_long, 30),
+    ]
+    .into_iter()
+    .find_map(|(unit_words, days)| Some((days, unit_words.starts_at(tokens, unit)?)))?;
     let end = unit + length;
     let after = dates.ago_after.starts_at(tokens, end);
     let sign = match (ahead, ago, after) {
@@ -60,8 +64,14 @@ fn number(tokens: &[Token], words: &Words, place: usize) -> Option<u32> {
     if words.pick.one.starts_at(tokens, place) == Some(1) {
         return Some(1);
     }
-    let spoken = words.pick.numbers.iter().find(|(word, _)| fold_word(word) == token.text);
-    spoken.map(|(_, number)| *number).or_else(|| token.text.parse().ok())
+    let spoken = words
+        .pick
+        .numbers
+        .iter()
+        .find(|(word, _)| fold_word(word) == token.text);
+    spoken
+        .map(|(_, number)| *number)
+        .or_else(|| token.text.parse().ok())
 }
 
 /// "3. Mai", "3 de mayo de 2026", "May 3rd".
@@ -79,13 +89,19 @@ fn of_month(tokens: &[Token], words: &Words, place: usize) -> Found {
         let (month, length) = month(tokens, words, place)?;
         let day = day_number(tokens, place + length)?;
         let end = place + length + 1;
-        let suffix = tokens.get(end).filter(|token| !token.apart && token.is_word());
+        let suffix = tokens
+            .get(end)
+            .filter(|token| !token.apart && token.is_word());
         (day, month, end + usize::from(suffix.is_some()))
     };
     let mut year = None;
     for gap in 0..=1 {
-        let linked = gap == 0 || words.dates.links.starts_at(tokens, end) == Some(1) || tokens.get(end).is_some_and(|token| token.text == ",");
-        let named = tokens.get(end + gap).and_then(|token| token.text.parse::<i16>().ok());
+        let linked = gap == 0
+            || words.dates.links.starts_at(tokens, end) == Some(1)
+            || tokens.get(end).is_some_and(|token| token.text == ",");
+        let named = tokens
+            .get(end + gap)
+            .and_then(|token| token.text.parse::<i16>().ok());
         if let Some(named) = named.filter(|named| linked && (1_990..2_100).contains(named)) {
             year = Some(named);
             end += gap + 1;
@@ -106,15 +122,25 @@ fn month(tokens: &[Token], words: &Words, place: usize) -> Option<(i8, usize)> {
 
 /// The number in its list, from 1, of the phrase that starts here, and its length.
 fn listed(list: &[Phrases], tokens: &[Token], place: usize) -> Option<(i8, usize)> {
-    (1..).zip(list).find_map(|(number, phrases)| Some((number, phrases.starts_at(tokens, place)?)))
+    (1..)
+        .zip(list)
+        .find_map(|(number, phrases)| Some((number, phrases.starts_at(tokens, place)?)))
 }
 
 /// "next monday", "lunedì scorso", "Freitag".
 fn weekday(tokens: &[Token], words: &Words, place: usize) -> Found {
     let dates = &words.dates;
     let shift = |place: usize| {
-        let last = dates.last.starts_at(tokens, place).map(|length| (-1, length));
-        last.or_else(|| dates.next.starts_at(tokens, place).map(|length| (1, length)))
+        let last = dates
+            .last
+            .starts_at(tokens, place)
+            .map(|length| (-1, length));
+        last.or_else(|| {
+            dates
+                .next
+                .starts_at(tokens, place)
+                .map(|length| (1, length))
+        })
     };
     let before = shift(place);
     let start = place + before.map_or(0, |(_, length)| length);
@@ -138,7 +164,8 @@ fn near(tokens: &[Token], words: &Words, place: usize) -> Found {
     let (length, days) = longest.max_by_key(|(length, _)| *length)?;
     let before = place.checked_sub(1).and_then(|before| tokens.get(before));
     // "la mañana" and "guten Morgen" are the time of day.
-    let time_of_day = before.is_some_and(|before| matches!(before.text.as_str(), "la" | "guten" | "am" | "jeden"));
+    let time_of_day = before
+        .is_some_and(|before| matches!(before.text.as_str(), "la" | "guten" | "am" | "jeden"));
     let from_today = days.parse().ok()?;
     (!(time_of_day && from_today == 1)).then_some((When::Days { from_today }, place + length))
 }

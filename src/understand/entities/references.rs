@@ -32,28 +32,47 @@ pub(super) fn take(tokens: &[Token], words: &Words, mentions: &mut Vec<Mention>)
 /// The last token of what is written together from here.
 fn code_end(tokens: &[Token], start: usize) -> usize {
     let joined = |token: &&Token| {
-        !token.apart && (token.is_word() || token.is_number() || matches!(token.text.as_str(), "-" | "/" | "_"))
+        !token.apart
+            && (token.is_word()
+                || token.is_number()
+                || matches!(token.text.as_str(), "-" | "/" | "_"))
     };
-    let first = tokens.get(start).is_some_and(|token| token.is_word() || token.is_number());
+    let first = tokens
+        .get(start)
+        .is_some_and(|token| token.is_word() || token.is_number());
     let following = tokens.get(start + 1..).unwrap_or_default();
     let mut last = start;
     if first {
-        last += following.iter().take(LONGEST_CODE).take_while(joined).count();
+        last += following
+            .iter()
+            .take(LONGEST_CODE)
+            .take_while(joined)
+            .count();
     }
-    while last > start && tokens.get(last).is_some_and(|token| !token.is_word() && !token.is_number()) {
+    while last > start
+        && tokens
+            .get(last)
+            .is_some_and(|token| !token.is_word() && !token.is_number())
+    {
         last -= 1;
     }
     last
 }
 
 fn is_code(code: &str) -> bool {
-    code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'/' | b'_'))
+    code.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'/' | b'_'))
         && code.bytes().filter(u8::is_ascii_digit).count() >= 2
         && code.len() <= 24
 }
 
 fn announced(tokens: &[Token], words: &Words, place: usize) -> bool {
-    let filler = |token: &Token| matches!(token.text.as_str(), "." | ":" | "#" | "n" | "nr" | "no" | "number" | "numero" | "°");
+    let filler = |token: &Token| {
+        matches!(
+            token.text.as_str(),
+            "." | ":" | "#" | "n" | "nr" | "no" | "number" | "numero" | "°"
+        )
+    };
     let mut before = place;
     while before > 0 && place - before < 3 && tokens.get(before - 1).is_some_and(filler) {
         before -= 1;
@@ -65,6 +84,10 @@ fn announced(tokens: &[Token], words: &Words, place: usize) -> bool {
 fn is_model(code: &str) -> bool {
     let letters = code.bytes().take_while(u8::is_ascii_uppercase).count();
     let rest = code.get(letters..).unwrap_or_default();
-    let digits = rest.trim_start_matches('-').bytes().take_while(u8::is_ascii_digit).count();
+    let digits = rest
+        .trim_start_matches('-')
+        .bytes()
+        .take_while(u8::is_ascii_digit)
+        .count();
     (2..=5).contains(&letters) && digits >= 3
 }

@@ -27,7 +27,10 @@ pub(super) struct Spoken {
 pub(super) fn spoken(text: &str) -> Vec<Spoken> {
     let mut words = Vec::new();
     let mut asked = Vec::new();
-    for (sentence, part) in plain(text).split_inclusive(['.', '!', '?', '\n', ';']).enumerate() {
+    for (sentence, part) in plain(text)
+        .split_inclusive(['.', '!', '?', '\n', ';'])
+        .enumerate()
+    {
         asked.push(part.ends_with('?'));
         words.extend(written_words(part).map(|word| Spoken {
             named: word.chars().next().is_some_and(char::is_uppercase),
@@ -77,7 +80,9 @@ fn weigh(words: &mut [Spoken], asked: &[bool]) {
     let only_courtesy = words.iter().all(|spoken| spoken.courteous);
     let all_named = all_named(words);
     let asks = |spoken: &Spoken| asked.get(spoken.sentence).copied().unwrap_or(false);
-    let some_tell = words.iter().any(|spoken| !spoken.courteous && !asks(spoken));
+    let some_tell = words
+        .iter()
+        .any(|spoken| !spoken.courteous && !asks(spoken));
     let mut first = true;
     for spoken in words.iter_mut() {
         if spoken.courteous && !only_courtesy {
@@ -102,7 +107,13 @@ mod tests {
 
     #[test]
     fn addresses_and_international_words_say_nothing() {
-        for text in ["ok", "https://example.com/wo-ist", "bob@example.com #hallo", "10432 👍", ""] {
+        for text in [
+            "ok",
+            "https://example.com/wo-ist",
+            "bob@example.com #hallo",
+            "10432 👍",
+            "",
+        ] {
             assert!(spoken(text).is_empty(), "{text}");
         }
     }

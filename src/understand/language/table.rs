@@ -83,7 +83,11 @@ impl LanguageTable {
             }
         }
         for (word, counts) in counts {
-            for (column, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 1.0) {
+            for (column, count) in counts
+                .into_iter()
+                .enumerate()
+                .filter(|(_, count)| *count > 1.0)
+            {
                 shares.entry(word.clone()).or_default()[column] +=
                     TEXTS_SHARE * (count - DISCOUNT) / totals[column];
             }
@@ -100,7 +104,9 @@ impl LanguageTable {
                 .filter(|(_, shares)| shares[column] > 0.0)
                 .collect();
             ranked.sort_by(|one, other| {
-                other.1[column].total_cmp(&one.1[column]).then(one.0.cmp(other.0))
+                other.1[column]
+                    .total_cmp(&one.1[column])
+                    .then(one.0.cmp(other.0))
             });
             for (word, shares) in ranked.into_iter().take(MOST_WORDS) {
                 rows.insert(word_hash(word), shares.map(level));
@@ -116,7 +122,11 @@ impl LanguageTable {
     pub(super) fn look_up(&self, word: &str) -> Option<[f32; LANGUAGES.len()]> {
         let place = self.hashes.binary_search(&word_hash(word)).ok()?;
         let step = (MOST_FREQUENT - RAREST) / 255.0;
-        Some(self.levels.get(place)?.map(|level| RAREST + f32::from(level) * step))
+        Some(
+            self.levels
+                .get(place)?
+                .map(|level| RAREST + f32::from(level) * step),
+        )
     }
 
     /// The table as its file stores it: `SPLT` 1, the number of words as little-endian u32, and for each word the

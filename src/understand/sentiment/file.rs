@@ -20,7 +20,11 @@ impl SentimentModel {
         bytes.extend(hashes.iter().flat_map(|hash| hash.to_le_bytes()));
         let scale = largest(rarity);
         bytes.extend(scale.to_le_bytes());
-        bytes.extend(rarity.iter().map(|rarity| (rarity / scale * 255.0).round() as u8));
+        bytes.extend(
+            rarity
+                .iter()
+                .map(|rarity| (rarity / scale * 255.0).round() as u8),
+        );
         for head in [&self.plain, &self.joint] {
             for width in head.widths {
                 bytes.extend((width as u32).to_le_bytes());
@@ -28,12 +32,17 @@ impl SentimentModel {
             for weights in [&head.shared, &head.own] {
                 let scale = largest(weights);
                 bytes.extend(scale.to_le_bytes());
-                let rounded = weights.iter().map(|weight| (weight / scale * 32_767.0).round() as i16);
+                let rounded = weights
+                    .iter()
+                    .map(|weight| (weight / scale * 32_767.0).round() as i16);
                 bytes.extend(rounded.flat_map(i16::to_le_bytes));
             }
             let scale = largest(&head.words);
             bytes.extend(scale.to_le_bytes());
-            let rounded = head.words.iter().map(|weight| (weight / scale * 127.0).round() as i8);
+            let rounded = head
+                .words
+                .iter()
+                .map(|weight| (weight / scale * 127.0).round() as i8);
             bytes.extend(rounded.flat_map(i8::to_le_bytes));
             bytes.extend(head.biases.iter().flat_map(|bias| bias.to_le_bytes()));
         }
@@ -50,10 +59,14 @@ impl SentimentModel {
             rest: bytes.strip_prefix(MAGIC).ok_or(BrokenModel)?,
         };
         let words = reader.count()?;
-        let hashes: Vec<u32> = (0..words).map(|_| reader.word()).collect::<Result<_, _>>()?;
+        let hashes: Vec<u32> = (0..words)
+            .map(|_| reader.word())
+            .collect::<Result<_, _>>()?;
         let scale = reader.float()?;
         let rarity = reader.take(words)?.iter();
-        let rarity = rarity.map(|byte| f32::from(*byte) / 255.0 * scale).collect();
+        let rarity = rarity
+            .map(|byte| f32::from(*byte) / 255.0 * scale)
+            .collect();
         let model = Self {
             vocabulary: Vocabulary { hashes, rarity },
             plain: reader.head(words)?,
@@ -100,7 +113,11 @@ impl<'a> Reader<'a> {
 
     fn float(&mut self) -> Result<f32, BrokenModel> {
         let float = f32::from_bits(self.word()?);
-        if float.is_finite() { Ok(float) } else { Err(BrokenModel) }
+        if float.is_finite() {
+            Ok(float)
+        } else {
+            Err(BrokenModel)
+        }
     }
 
     fn head(&mut self, words: usize) -> Result<MoodHead, BrokenModel> {
@@ -114,7 +131,9 @@ impl<'a> Reader<'a> {
         head.own = self.shorts(rows * OWN)?;
         let scale = self.float()?;
         let bytes = self.take(words * CLASSES.len())?.iter();
-        head.words = bytes.map(|byte| f32::from(byte.cast_signed()) / 127.0 * scale).collect();
+        head.words = bytes
+            .map(|byte| f32::from(byte.cast_signed()) / 127.0 * scale)
+            .collect();
         for _ in 0..(OWN + 1) * CLASSES.len() {
             head.biases.push(self.float()?);
         }

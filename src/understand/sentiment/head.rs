@@ -55,10 +55,17 @@ impl MoodHead {
     }
 
     /// Fits on the examples whose vectors are there; with the retrieval vectors if there are any.
-    pub(super) fn fit(examples: &[MoodExample], vectors: VectorsOf, vocabulary: &Vocabulary) -> Self {
+    pub(super) fn fit(
+        examples: &[MoodExample],
+        vectors: VectorsOf,
+        vocabulary: &Vocabulary,
+    ) -> Self {
         let widths = [
             vectors.sentence.first().map_or(0, Vec::len),
-            vectors.retrieval.and_then(|all| all.first()).map_or(0, Vec::len),
+            vectors
+                .retrieval
+                .and_then(|all| all.first())
+                .map_or(0, Vec::len),
         ];
         let pairs: Vec<(&MoodExample, Vectors)> = examples
             .iter()
@@ -79,7 +86,9 @@ impl MoodHead {
                 let mut sparse = vocabulary.encode(&example.text, WORDS_SCALE);
                 if let Some(column) = example.language.and_then(column) {
                     let first = vocabulary.len() + column * width;
-                    let own = (first..).zip(dense).map(|(place, value)| (place as u32, *value));
+                    let own = (first..)
+                        .zip(dense)
+                        .map(|(place, value)| (place as u32, *value));
                     sparse.extend(own);
                     sparse.push(((vocabulary.len() + OWN * width + column) as u32, 1.0));
                 }
@@ -105,7 +114,12 @@ impl MoodHead {
     fn unscaled(fitted: &Head, widths: [usize; 2], vocabulary: usize, scaling: &Scaling) -> Self {
         let classes = CLASSES.len();
         let width = fitted.dense;
-        let row = |place: usize| fitted.weights.get(place * classes..(place + 1) * classes).unwrap_or_default();
+        let row = |place: usize| {
+            fitted
+                .weights
+                .get(place * classes..(place + 1) * classes)
+                .unwrap_or_default()
+        };
         let bias = row(width + fitted.sparse);
         let mut head = Self {
             widths,
