@@ -1,6 +1,15 @@
 //! `sportello fit`: the weights that are part of the program, made again from their data.
+//!
+//! ```text
+//! S=../shared/data/sentiment
+//! T="en=$S/english/train.jsonl it=$S/italian/train.jsonl es=$S/spanish/train.jsonl
+//!    pt=$S/portuguese/train.jsonl de=$S/german/train.jsonl fr=$S/french/train.jsonl"
+//! sportello fit sentiment $T --own eval/data/sentiment_examples.jsonl
+//! python3 scripts/word_frequencies.py words.jsonl
+//! sportello fit language --words words.jsonl $T eval/data/sentiment_examples.jsonl
+//! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -95,7 +104,7 @@ struct Known {
 pub async fn run(shared: &Shared, fit: Fit) -> Result<(), Failure> {
     let (bytes, into) = match fit {
         Fit::Sentiment { files, own, into } => (sentiment(files, own).await?, into),
-        Fit::Language { words, files, into } => (language(shared, words, files)?, into),
+        Fit::Language { words, files, into } => (language(shared, &words, files)?, into),
     };
     std::fs::write(&into, bytes)?;
     note(&format!("wrote {}", into.display()));
@@ -141,8 +150,8 @@ async fn sentiment(files: Vec<Source>, own: Option<PathBuf>) -> Result<Vec<u8>, 
     Ok(SentimentModel::fit(&examples, vectors).to_bytes())
 }
 
-fn language(shared: &Shared, words: PathBuf, files: Vec<Source>) -> Result<Vec<u8>, Failure> {
-    let words: Vec<Known> = parsed(&words)?;
+fn language(shared: &Shared, words: &Path, files: Vec<Source>) -> Result<Vec<u8>, Failure> {
+    let words: Vec<Known> = parsed(words)?;
     let frequencies: Vec<WordFrequency> = words
         .into_iter()
         .map(|known| WordFrequency {
@@ -173,7 +182,7 @@ fn language(shared: &Shared, words: PathBuf, files: Vec<Source>) -> Result<Vec<u
     Ok(LanguageTable::fit(&frequencies, &texts).to_bytes())
 }
 
-fn parsed<T: DeserializeOwned>(file: &PathBuf) -> Result<Vec<T>, Failure> {
+fn parsed<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>, Failure> {
     let lines = read_lines(Some(file))?;
     (1..)
         .zip(lines)

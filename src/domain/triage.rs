@@ -1,6 +1,6 @@
 //! What was understood of a message.
 
-use jiff::ToSpan as _;
+use jiff::Span;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -198,7 +198,7 @@ impl When {
     #[must_use]
     pub fn resolve(self, today: Date) -> Option<Date> {
         match self {
-            Self::Days { from_today } => today.checked_add(i64::from(from_today).days()).ok(),
+            Self::Days { from_today } => after(today, from_today),
             Self::Weekday { weekday, weeks } => {
                 let to_come = (weekday - today.weekday().to_monday_one_offset()).rem_euclid(7);
                 let days = match weeks {
@@ -208,7 +208,7 @@ impl When {
                     ..0 => to_come - 7,
                     _ => weekday + 7 - today.weekday().to_monday_one_offset(),
                 };
-                today.checked_add(i64::from(days).days()).ok()
+                after(today, i32::from(days))
             }
             Self::Day {
                 day,
@@ -244,6 +244,10 @@ pub enum Comparison {
     Cheapest,
     /// The most expensive.
     Dearest,
+}
+
+fn after(date: Date, days: i32) -> Option<Date> {
+    date.checked_add(Span::new().try_days(days).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -297,6 +297,45 @@ mod tests {
     }
 
     #[test]
+    fn a_message_in_two_languages_is_in_that_of_its_request() {
+        let languages = languages();
+        for (text, language) in [
+            ("Hello! dov'è il mio ordine? thanks", Language::IT),
+            ("Ciao, where is my parcel? grazie", Language::EN),
+            ("Guten Tag, ¿cuándo llega mi pedido?", Language::ES),
+            ("Bonjour, wann kommt meine Bestellung an?", Language::DE),
+            ("Obrigado! Where can I find the invoice?", Language::EN),
+            ("Suche die Classic Napoli Coffee Machine", Language::DE),
+            ("Avete The Perfect Cup of Coffee in italiano?", Language::IT),
+            ("Je cherche le Black Steel Grinder", Language::FR),
+            (
+                "I am on holiday in Rome. Quando aprite domani?",
+                Language::IT,
+            ),
+        ] {
+            assert_eq!(languages.detect(text, None).language, language, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_guess_is_a_probability() {
+        let languages = languages();
+        for text in [
+            "ok",
+            "hola",
+            "\u{200b}\u{202e}",
+            "a",
+            "où est-ce",
+            "מה שלומך",
+        ] {
+            for previous in [None, Some(Language::PT)] {
+                let guess = languages.detect(text, previous);
+                assert!((0.0..=1.0).contains(&guess.confidence), "{text}: {guess:?}");
+            }
+        }
+    }
+
+    #[test]
     fn other_scripts_and_languages_are_reported() {
         let languages = languages();
         assert_eq!(

@@ -32,6 +32,7 @@ mod serving;
 mod support;
 #[cfg(test)]
 mod understand;
+mod understand_odd;
 #[cfg(test)]
 mod web;
 #[cfg(test)]
