@@ -200,7 +200,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Chat(args) => chat::run(shared, args).await,
         Command::Tools(tools) => tools::run(shared, tools).await,
         Command::Mcp => mcp::run(shared).await,
-        Command::Fit(fit) => fit::run(fit).await,
+        Command::Fit(fit) => fit::run(&shared, fit).await,
         Command::Eval(eval) => eval::run(shared, eval).await,
         Command::Backup(args) => backup::run(&shared, &args).await,
     }

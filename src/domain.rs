@@ -28,5 +28,6 @@ pub use passage::{Passage, PassageKind, Ranking};
 pub use product::{Category, Product, ProductText};
 pub use trace::{ModelTrace, Progress, ToolTrace, TurnTrace};
 pub use triage::{
-    Comparison, Entities, Intent, LanguageGuess, Polarity, PriceRange, Sentiment, Triage,
+    Comparison, Entities, Fact, Intent, LanguageGuess, Mention, Polarity, PriceRange, Sentiment,
+    Triage, When,
 };

@@ -16,6 +16,7 @@ mod sentiment;
 mod stored;
 mod sums;
 mod tone;
+mod vectors;
 mod windows;
 mod words;
 
@@ -24,9 +25,10 @@ pub use embedder::{BuiltinEmbedder, E5Embedder};
 pub use entities::entities;
 pub use injection::gives_orders;
 pub use intent::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE};
-pub use language::Languages;
+pub use language::{LanguageTable, Languages, WordFrequency};
 pub use requests::requests;
 pub use sentiment::{BrokenModel, MoodExample, SentimentModel};
+pub use vectors::{Vectors, VectorsOf};
 
 use crate::domain::{Language, Triage};
 
@@ -42,14 +44,14 @@ pub struct Understanding {
 }
 
 impl Understanding {
-    /// Everything about one message, from its text, its sentence vector and its conversation's language.
+    /// Everything about one message, from its text, its vectors and its conversation's language.
     #[must_use]
-    pub fn triage(&self, text: &str, vector: &[f32], previous: Option<Language>) -> Triage {
+    pub fn triage(&self, text: &str, vectors: Vectors, previous: Option<Language>) -> Triage {
         let language = self.languages.detect(text, previous);
         Triage {
             language,
-            intent: self.intents.predict(text, vector),
-            sentiment: self.sentiments.score(text, vector),
+            intent: self.intents.predict(text, vectors.sentence),
+            sentiment: self.sentiments.score(text, language.language, vectors),
             entities: entities(text, language.language),
         }
     }

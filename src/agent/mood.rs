@@ -1,4 +1,4 @@
-//! The course of a conversation in the mood: who asks the same again is not getting happier.
+//! The course of a conversation in the mood: who asks the same again, or was left to wait, is not getting happier.
 
 use std::collections::HashSet;
 
@@ -7,6 +7,12 @@ use crate::domain::{History, Polarity, Sentiment, Speaker};
 
 /// Polarity that each repetition takes away.
 const STEP: f32 = 0.2;
+/// Polarity that each long wait takes away.
+const WAIT_STEP: f32 = 0.1;
+/// Seconds without an answer that are a long wait: in a chat an hour is long.
+const LONG_WAIT: i64 = 3_600;
+/// Long waits that count.
+const MOST_WAITS: usize = 3;
 /// At or below this polarity a message counts as negative.
 const NEGATIVE: f32 = -0.3;
 /// Share of words that two messages have in common when they ask the same.
@@ -23,7 +29,8 @@ pub fn after(history: &History, text: &str, sentiment: Sentiment) -> Sentiment {
     let asked = history
         .awaiting()
         .is_some_and(|awaiting| ASKED.iter().any(|start| awaiting.starts_with(start)));
-    if now.len() < 2 || asked {
+    // Who thanks or agrees has forgiven.
+    if now.len() < 2 || asked || sentiment.label == Polarity::Positive {
         return sentiment;
     }
     let before = history.entries.iter().rev();
@@ -32,11 +39,13 @@ pub fn after(history: &History, text: &str, sentiment: Sentiment) -> Sentiment {
         .take(BACK)
         .filter(|entry| overlap(&now, &words(&entry.text)) >= SAME)
         .count();
-    if repetitions == 0 {
+    let waits = long_waits(history).min(MOST_WAITS);
+    if repetitions + waits == 0 {
         return sentiment;
     }
     #[expect(clippy::cast_precision_loss, reason = "a handful of repetitions")]
-    let polarity = (sentiment.polarity - STEP * repetitions as f32).max(-1.0);
+    let lost = STEP * repetitions as f32 + WAIT_STEP * waits as f32;
+    let polarity = (sentiment.polarity - lost).max(-1.0);
     Sentiment {
         label: if polarity <= NEGATIVE {
             Polarity::Negative
@@ -46,6 +55,20 @@ pub fn after(history: &History, text: &str, sentiment: Sentiment) -> Sentiment {
         polarity,
         intensity: sentiment.intensity.max(polarity.abs()),
     }
+}
+
+/// How often a message of the customer's had no answer for long. Of several in a row the first counts.
+fn long_waits(history: &History) -> usize {
+    let mut waits = 0;
+    let mut asked = None;
+    for entry in &history.entries {
+        if entry.speaker == Speaker::Customer {
+            asked = asked.or(Some(entry.at));
+        } else if let Some(since) = asked.take() {
+            waits += usize::from(entry.at - since >= LONG_WAIT);
+        }
+    }
+    waits
 }
 
 fn words(text: &str) -> HashSet<String> {
@@ -113,6 +136,30 @@ mod tests {
             ..history.entries[0].clone()
         });
         assert_eq!(after(&history, question, CALM), CALM);
+    }
+
+    #[test]
+    fn long_waits_are_felt() {
+        let mut history = said(&["Where is my parcel?"]);
+        let answer = |at: i64| HistoryEntry {
+            speaker: Speaker::Agent,
+            text: "One moment.".to_owned(),
+            at,
+            ..history.entries[0].clone()
+        };
+        let (soon, late) = (answer(60), answer(2 * LONG_WAIT));
+        history.entries.push(soon);
+        let next = "and how long does it take?";
+        assert_eq!(after(&history, next, CALM), CALM);
+        history.entries.pop();
+        history.entries.push(late);
+        assert!(after(&history, next, CALM).polarity < CALM.polarity);
+        let glad = Sentiment {
+            label: Polarity::Positive,
+            polarity: 0.6,
+            intensity: 0.6,
+        };
+        assert_eq!(after(&history, "thank you very much", glad), glad);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::ports::{Filter, ModelRequest, Request, TurnFacts};
 use crate::prompts::Words;
 use crate::retrieval::{Found, Query};
 use crate::tools::{CallContext, Caller};
+use crate::understand::Vectors;
 
 /// At most so many requests of one message are handled one by one.
 const REQUESTS: usize = 3;
@@ -101,7 +102,7 @@ impl Agent {
         // Without a vector the classifiers work on words alone.
         let nothing = vec![0.0; self.reader.dimension()];
         let known = vector.as_deref().unwrap_or(&nothing);
-        let mut whole = understanding.triage(text, known, input.language);
+        let mut whole = understanding.triage(text, Vectors::sentence(known), input.language);
         whole.sentiment = self.mood(text, input, whole.sentiment).await;
         // An address or an order number alone is an answer to a question, never a request.
         if plain::without_addresses(text).is_empty() {
@@ -119,8 +120,11 @@ impl Agent {
         for part in parts.into_iter().take(REQUESTS) {
             let part_vector = self.vector(&part).await;
             let part_vector = part_vector.as_deref().unwrap_or(&nothing);
-            let mut triage =
-                understanding.triage(&part, part_vector, Some(whole.language.language));
+            let mut triage = understanding.triage(
+                &part,
+                Vectors::sentence(part_vector),
+                Some(whole.language.language),
+            );
             triage.language = whole.language;
             triage.sentiment = whole.sentiment;
             let repeated = requests

@@ -196,6 +196,16 @@ pub fn encoder() -> Result<Arc<dyn Embedder>, AppError> {
     Ok(Arc::new(BuiltinEmbedder::new(Arc::new(encoder))))
 }
 
+/// The encoder of questions, where its file is.
+pub fn questions() -> Result<Option<Arc<dyn Embedder>>, AppError> {
+    let file = config::models_folder().join(E5_FILE);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let encoder = E5Encoder::open(&file)?;
+    Ok(Some(Arc::new(E5Embedder::new(Arc::new(encoder)))))
+}
+
 /// What the index is made and searched with.
 fn embedder(config: &Config, reader: &Arc<dyn Embedder>) -> Result<Arc<dyn Embedder>, AppError> {
     let embedding = &config.embedding;

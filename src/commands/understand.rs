@@ -13,7 +13,7 @@ use crate::knowledge;
 use crate::retrieval::embed_cached;
 use crate::store::Store;
 use crate::understand::{
-    IntentModel, LabelledText, Languages, OUT_OF_SCOPE, SentimentModel, Understanding,
+    IntentModel, LabelledText, Languages, OUT_OF_SCOPE, SentimentModel, Understanding, Vectors,
 };
 
 /// Texts embedded at once.
@@ -77,7 +77,7 @@ pub async fn run(shared: Shared, args: Args) -> Result<(), Failure> {
 }
 
 fn label(understanding: &Understanding, shared: &Shared, text: &str, vector: &[f32]) -> Value {
-    let triage = understanding.triage(text, vector, None);
+    let triage = understanding.triage(text, Vectors::sentence(vector), None);
     let configured = &shared.config.shop.languages;
     let guessed = triage.language.language;
     // A best guess among the shop's languages, whatever the message is written in.

@@ -14,7 +14,7 @@ use crate::domain::{Language, Triage};
 use crate::ports::Filter;
 use crate::retrieval::{Query, embed_cached};
 use crate::tools::Caller;
-use crate::understand::Understanding;
+use crate::understand::{Understanding, Vectors};
 
 /// Texts embedded at once.
 const BATCH: usize = 256;
@@ -83,7 +83,7 @@ async fn messages(
         let texts: Vec<String> = batch.iter().map(|(.., text)| (*text).to_owned()).collect();
         let vectors = embed_cached(&app.store, app.reader.as_ref(), &texts, &|_, _| {}).await?;
         for ((place, case, text), (vector, _)) in batch.iter().zip(vectors) {
-            let triage = understanding.triage(text, &vector, None);
+            let triage = understanding.triage(text, Vectors::sentence(&vector), None);
             results.extend(labelled(case, text, &triage).map(|result| (*place, result)));
         }
         progress(results.len(), suite.cases.len());

@@ -207,7 +207,7 @@ fn gram_hash<'a>(kind: u8, parts: impl Iterator<Item = &'a str>) -> u32 {
 }
 
 /// FNV-1a, folded to 32 bits: the same on every machine and in every release.
-fn hash<'a>(kind: u8, parts: impl Iterator<Item = &'a str>) -> u32 {
+pub(super) fn hash<'a>(kind: u8, parts: impl Iterator<Item = &'a str>) -> u32 {
     let mut state = 0xcbf2_9ce4_8422_2325_u64;
     let mut take = |byte: u8| {
         state ^= u64::from(byte);

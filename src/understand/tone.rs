@@ -3,7 +3,7 @@
 use super::words::{self, Token, tokens};
 
 /// Number of signs that the sentiment head reads beside the sentence vector.
-pub(super) const SIGNS: usize = 10;
+pub(super) const SIGNS: usize = 14;
 
 /// Emoji that please.
 const GLAD_EMOJI: &str = "😀😃😄😁😆😊🙂🥰😍🤩😘😋😎🤗🥳😇😉👍👏🙌🙏💪🎉🎊✨🌟⭐❤💕💖💗💙💚💛🧡💜🤍🖤💯🔥🏆🎁🌹🌸😻🤝👌✅☺😌🫶🥹😺🌈🍀💐";
@@ -24,6 +24,14 @@ pub(super) struct Tone {
     pub(super) harsh_words: f32,
     /// Says that it is not the first time.
     pub(super) again: f32,
+    /// Complains of a wait.
+    pub(super) waited: f32,
+    /// Says please, or asks whether one could.
+    pub(super) polite: f32,
+    /// Says what nobody means.
+    pub(super) sarcastic: f32,
+    /// Praises in a way that mocks beside a complaint.
+    pub(super) ironic: f32,
     /// Longest run of exclamation marks, from the second on.
     pub(super) exclaimed: f32,
     /// Longest run of question marks, from the second on.
@@ -48,6 +56,10 @@ impl Tone {
             glad_denied,
             harsh_words: capped(places(&tokens, |words| &words.tone.harsh).len()),
             again: capped(places(&tokens, |words| &words.tone.again).len()),
+            waited: capped(places(&tokens, |words| &words.tone.waited).len()),
+            polite: capped(places(&tokens, |words| &words.tone.polite).len()),
+            sarcastic: capped(places(&tokens, |words| &words.tone.sarcastic).len()),
+            ironic: capped(places(&tokens, |words| &words.tone.ironic).len()),
             exclaimed: capped(longest_run(&text, '!').saturating_sub(1)),
             insisted: capped(longest_run(&text, '?').saturating_sub(1)),
             shouted: capped(shouted(&text)),
@@ -68,6 +80,10 @@ impl Tone {
             self.glad_denied,
             self.harsh_words,
             self.again,
+            self.waited,
+            self.polite,
+            self.sarcastic,
+            self.ironic,
             self.exclaimed,
             self.insisted,
             self.shouted,
@@ -87,12 +103,29 @@ impl Tone {
         };
         let total = once(self.harsh_words, 0.3, 0.15)
             + once(self.again, 0.2, 0.1)
+            + once(self.waited, 0.15, 0.1)
+            + once(self.sarcastic, 0.3, 0.1)
             + once(self.exclaimed, 0.15, 0.1)
             + once(self.insisted, 0.04, 0.04)
             + once(self.shouted, 0.2, 0.1)
             + once(self.drawn_out, 0.1, 0.05)
             + once(self.angry_emoji.max(self.glad_emoji), 0.15, 0.1);
         total.min(1.0)
+    }
+}
+
+impl Tone {
+    /// Whether praise is mockery: it is never meant, or a complaint stands beside it.
+    pub(super) fn mocks(&self) -> bool {
+        let complains = self.again + self.waited + self.harsh_words + self.angry_emoji > 0.0;
+        self.sarcastic > 0.0 || (self.ironic > 0.0 && complains)
+    }
+
+    /// Whether it is said politely and calmly.
+    pub(super) fn is_civil(&self) -> bool {
+        self.polite > 0.0
+            && self.harsh_words + self.shouted + self.exclaimed == 0.0
+            && !self.mocks()
     }
 }
 

@@ -1,12 +1,16 @@
 //! The word tables of the six languages, and how their phrases are found in a text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+mod slips;
+
 use super::features::folded;
 use crate::domain::Language;
+use slips::nearly;
 
 /// Words that mean the same everywhere, or nothing: no evidence of any language.
 const INTERNATIONAL: &[&str] = &[
@@ -70,7 +74,8 @@ const INTERNATIONAL: &[&str] = &[
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Words {
-    pub(super) markers: Vec<String>,
+    /// Greetings and thanks, which many write in a language that is not theirs.
+    pub(super) courtesy: Vec<String>,
     pub(super) order: Phrases,
     pub(super) postcode: Phrases,
     pub(super) joins: Phrases,
@@ -83,6 +88,8 @@ pub(super) struct Words {
     pub(super) categories: BTreeMap<String, Phrases>,
     pub(super) features: BTreeMap<String, Phrases>,
     pub(super) tone: ToneWords,
+    pub(super) reference: Phrases,
+    pub(super) dates: DateWords,
 }
 
 /// Words around prices.
@@ -95,6 +102,7 @@ pub(super) struct PriceWords {
     pub(super) between: Vec<(Phrase, Phrase)>,
     pub(super) under_after: Phrases,
     pub(super) over_after: Phrases,
+    pub(super) about_after: Phrases,
     pub(super) fillers: Phrases,
     pub(super) currency: Phrases,
 }
@@ -124,6 +132,31 @@ pub(super) struct ComparisonWords {
     pub(super) dearest: Phrases,
 }
 
+/// Words of days.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DateWords {
+    /// Names of days near today, by their distance from it.
+    pub(super) near: BTreeMap<String, Phrases>,
+    /// Monday first.
+    pub(super) weekdays: Vec<Phrases>,
+    /// January first.
+    pub(super) months: Vec<Phrases>,
+    pub(super) last: Phrases,
+    pub(super) next: Phrases,
+    pub(super) days: Phrases,
+    pub(super) weeks: Phrases,
+    pub(super) months_long: Phrases,
+    /// "in" three days.
+    pub(super) ahead: Phrases,
+    /// "ago", before the number.
+    pub(super) ago_before: Phrases,
+    /// "ago", after the unit.
+    pub(super) ago_after: Phrases,
+    /// What may stand between a day and its month.
+    pub(super) links: Phrases,
+}
+
 /// Words that colour a sentiment.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +165,12 @@ pub(super) struct ToneWords {
     pub(super) harsh: Phrases,
     pub(super) glad: Phrases,
     pub(super) again: Phrases,
+    pub(super) polite: Phrases,
+    /// Never meant as it is said.
+    pub(super) sarcastic: Phrases,
+    /// Praise that is none beside a complaint.
+    pub(super) ironic: Phrases,
+    pub(super) waited: Phrases,
 }
 
 /// A phrase as the words it is made of.
@@ -219,6 +258,10 @@ pub(super) struct Token {
     pub(super) text: String,
     /// Whether white space or the text's beginning stands before it.
     pub(super) apart: bool,
+    /// Its first byte in the text that it was read from.
+    pub(super) start: usize,
+    /// The byte after it.
+    pub(super) end: usize,
 }
 
 impl Token {
@@ -236,7 +279,8 @@ impl Token {
 
 /// Splits a text: runs of letters, numbers with their separators, and every other visible character alone.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
-    let letters: Vec<char> = folded(text).chars().collect();
+    let placed = placed(text);
+    let letters: Vec<char> = placed.iter().map(|(letter, _)| *letter).collect();
     let mut found: Vec<Token> = Vec::new();
     let mut place = 0;
     let mut apart = true;
@@ -247,15 +291,42 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
             continue;
         }
         let end = token_end(&letters, place);
-        let text: String = letters[place..end].iter().collect();
         // An apostrophe binds nothing that a table would look for.
         if !matches!(letter, '\'') {
-            found.push(Token { text, apart });
+            found.push(Token {
+                text: letters[place..end].iter().collect(),
+                apart,
+                start: placed[place].1.start,
+                end: placed[end - 1].1.end,
+            });
         }
         apart = false;
         place = end;
     }
     found
+}
+
+/// The letters of the folded text, each with the bytes it comes from; an accent belongs to the letter before it.
+fn placed(text: &str) -> Vec<(char, Range<usize>)> {
+    let mut placed: Vec<(char, Range<usize>)> = Vec::with_capacity(text.len());
+    for (start, letter) in text.char_indices() {
+        let end = start + letter.len_utf8();
+        if letter.is_ascii() {
+            placed.push((letter.to_ascii_lowercase(), start..end));
+            continue;
+        }
+        let mut buffer = [0; 4];
+        let before = placed.len();
+        for folded in folded(letter.encode_utf8(&mut buffer)).chars() {
+            placed.push((folded, start..end));
+        }
+        if placed.len() == before
+            && let Some((_, last)) = placed.last_mut()
+        {
+            last.end = end;
+        }
+    }
+    placed
 }
 
 fn token_end(letters: &[char], start: usize) -> usize {
@@ -303,6 +374,17 @@ pub(super) fn is_international(word: &str) -> bool {
     INTERNATIONAL.contains(&folded(word).as_str())
 }
 
+/// Whether a word greets or thanks in any of the languages.
+pub(super) fn is_courteous(word: &str) -> bool {
+    static COURTESY: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        all()
+            .flat_map(|words| &words.courtesy)
+            .map(|word| folded(word))
+            .collect()
+    });
+    COURTESY.contains(&folded(word))
+}
+
 static NOTHING: LazyLock<Words> = LazyLock::new(Words::default);
 
 static TABLES: LazyLock<Vec<(Language, Words)>> = LazyLock::new(|| {
@@ -320,52 +402,6 @@ const SOURCES: [(Language, &str); 6] = [
     (Language::DE, include_str!("words/de.toml")),
     (Language::FR, include_str!("words/fr.toml")),
 ];
-
-/// Equal but for one slip in a word of six letters or two in a word of nine.
-fn nearly(written: &str, meant: &str) -> bool {
-    if written == meant {
-        return true;
-    }
-    let length = meant.chars().count();
-    let slips = match length {
-        0..6 => return false,
-        6..9 => 1,
-        _ => 2,
-    };
-    let alike_at_start = written.chars().next() == meant.chars().next();
-    alike_at_start
-        && written.chars().count().abs_diff(length) <= slips
-        && distance(written, meant) <= slips
-}
-
-/// Edits between two words, two swapped neighbours counting as one.
-fn distance(left: &str, right: &str) -> usize {
-    let left: Vec<char> = left.chars().collect();
-    let right: Vec<char> = right.chars().collect();
-    let width = right.len() + 1;
-    let mut table: Vec<usize> = vec![0; (left.len() + 1) * width];
-    for row in 0..=left.len() {
-        for column in 0..width {
-            table[row * width + column] = if row == 0 || column == 0 {
-                row + column
-            } else {
-                let differs = usize::from(left[row - 1] != right[column - 1]);
-                let mut fewest = (table[(row - 1) * width + column] + 1)
-                    .min(table[row * width + column - 1] + 1)
-                    .min(table[(row - 1) * width + column - 1] + differs);
-                let swapped = row > 1
-                    && column > 1
-                    && left[row - 1] == right[column - 2]
-                    && left[row - 2] == right[column - 1];
-                if swapped {
-                    fewest = fewest.min(table[(row - 2) * width + column - 2] + 1);
-                }
-                fewest
-            };
-        }
-    }
-    table.last().copied().unwrap_or(0)
-}
 
 #[cfg(test)]
 mod tests {
@@ -385,14 +421,5 @@ mod tests {
         for words in all() {
             assert_eq!(english, words.categories.keys().collect::<Vec<_>>());
         }
-    }
-
-    #[test]
-    fn slips_are_forgiven_in_long_words_only() {
-        assert!(nearly("capucino", "cappuccino"));
-        assert!(nearly("machne", "machine"));
-        assert!(nearly("grnider", "grinder"));
-        assert!(!nearly("block", "black"));
-        assert!(!nearly("while", "white"));
     }
 }

@@ -37,6 +37,8 @@ mod support;
 #[cfg(test)]
 mod understand;
 #[cfg(test)]
+mod understand_odd;
+#[cfg(test)]
 mod web;
 #[cfg(test)]
 mod whatsapp;

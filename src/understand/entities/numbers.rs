@@ -1,8 +1,8 @@
 //! Order numbers, and numbers as customers write them.
 
 use super::super::words::{self, Token};
-use super::used;
-use crate::domain::OrderNumber;
+use super::{mention, used};
+use crate::domain::{Fact, Mention, OrderNumber};
 
 /// What may follow a number that measures something else.
 const UNITS: &[&str] = &[
@@ -157,12 +157,16 @@ fn mixed_with_decimals(text: &str) -> bool {
 }
 
 /// The order numbers of a text, and its tokens without them.
-pub(super) fn orders(tokens: &[Token]) -> (Vec<OrderNumber>, Vec<Token>) {
+pub(super) fn orders(
+    tokens: &[Token],
+    mentions: &mut Vec<Mention>,
+) -> (Vec<OrderNumber>, Vec<Token>) {
     let mut orders: Vec<OrderNumber> = Vec::new();
     let mut rest = tokens.to_vec();
     for (place, token) in tokens.iter().enumerate() {
         if is_order(tokens, place) {
             let number = OrderNumber::from(token.text.clone());
+            mentions.extend(mention(tokens, place, place, Fact::Order(number.clone())));
             if !orders.contains(&number) {
                 orders.push(number);
             }

@@ -6,26 +6,26 @@ use super::numbers::is_measure;
 /// More pieces than this is no order over a counter.
 const MOST_PIECES: u32 = 999;
 
-/// The number of pieces that a text names.
+/// The number of pieces that a text names, and its place.
 pub(super) fn quantity(
     tokens: &[Token],
     words: &Words,
     prices: &[usize],
     categories: &[(usize, usize)],
-) -> Option<u32> {
+) -> Option<(u32, usize)> {
     let pick = &words.pick;
     (0..tokens.len())
         .filter(|place| !prices.contains(place))
         .find_map(|place| {
             if pick.pair.starts_at(tokens, place).is_some() {
-                return Some(2);
+                return Some((2, place));
             }
             let number = number_at(tokens, words, place);
             if let Some(number) = number
                 && !is_measure(tokens, place)
                 && counts_pieces(tokens, words, place, categories)
             {
-                return Some(number);
+                return Some((number, place));
             }
             let one = pick.one.starts_at(tokens, place).is_some();
             let of = pick.of.starts_at(tokens, place + 1).is_some();
@@ -33,7 +33,7 @@ pub(super) fn quantity(
             let counted = tokens.get(place + 1).is_none_or(|next| !next.is_word())
                 || of
                 || categories.iter().any(|(start, _)| *start == place + 1);
-            (one && taken && counted).then_some(1)
+            (one && taken && counted).then_some((1, place))
         })
 }
 

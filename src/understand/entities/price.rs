@@ -12,6 +12,8 @@ const SMALLEST_BARE_PRICE: i64 = 1_500;
 pub(super) struct PriceFound {
     pub(super) range: Option<PriceRange>,
     pub(super) taken: Vec<usize>,
+    /// First and last token of the amounts that make the range.
+    pub(super) span: Option<(usize, usize)>,
 }
 
 /// The range that a text asks for; a bare amount that is only mentioned is none.
@@ -26,10 +28,12 @@ pub(super) fn price(tokens: &[Token], words: &Words) -> PriceFound {
             .filter(|amount| amount.has_currency)
             .map(|amount| amount.place)
             .collect(),
+        span: None,
     };
-    if let Some((range, places)) = between(tokens, words, &amounts) {
+    if let Some((range, [first, second])) = between(tokens, words, &amounts) {
         found.range = Some(range);
-        found.taken.extend(places);
+        found.taken.extend([first.place, second.place]);
+        found.span = Some((first.start, second.end - 1));
         return found;
     }
     let mut range = PriceRange {
@@ -49,6 +53,8 @@ pub(super) fn price(tokens: &[Token], words: &Words) -> PriceFound {
             Some(Bound::About) | None => continue,
         }
         found.taken.push(amount.place);
+        let first = found.span.map_or(amount.start, |(first, _)| first);
+        found.span = Some((first, amount.end - 1));
     }
     found.range = ordered(range);
     found
@@ -123,6 +129,7 @@ impl Amount {
         let after = [
             (&price.under_after, Bound::Under),
             (&price.over_after, Bound::Over),
+            (&price.about_after, Bound::About),
         ];
         let before = [
             (&price.under, Bound::Under),
@@ -158,6 +165,7 @@ impl Amount {
         let behind = after
             .into_iter()
             .find(|(phrases, _)| phrases.starts_at(tokens, self.end).is_some());
+        let behind = behind.filter(|(_, bound)| *bound != Bound::About || firm.is_none());
         match sign {
             Some("<") => Some(Bound::Under),
             Some(">") => Some(Bound::Over),
@@ -170,11 +178,11 @@ impl Amount {
 }
 
 /// Two amounts that belong together: "between 100 and 200", "100-200 €".
-fn between(
+fn between<'a>(
     tokens: &[Token],
     words: &Words,
-    amounts: &[Amount],
-) -> Option<(PriceRange, [usize; 2])> {
+    amounts: &'a [Amount],
+) -> Option<(PriceRange, [&'a Amount; 2])> {
     amounts.windows(2).find_map(|pair| {
         let [first, second] = pair else { return None };
         let money = first.has_currency || second.has_currency;
@@ -207,7 +215,7 @@ fn between(
             min: Some(first.minor.min(second.minor)),
             max: Some(first.minor.max(second.minor)),
         };
-        (plausible && (dashed && money || spoken)).then_some((range, [first.place, second.place]))
+        (plausible && (dashed && money || spoken)).then_some((range, [first, second]))
     })
 }
 

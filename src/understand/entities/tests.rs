@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Comparison, OrderNumber};
+use crate::domain::{Comparison, OrderNumber, When};
 
 fn read(language: Language, text: &str) -> Entities {
     entities(text, language)
@@ -59,6 +59,23 @@ fn prices_in_six_languages() {
         (Language::EN, "max 250", None, Some(25_000)),
         (Language::EN, "budget around 400", None, Some(40_000)),
         (Language::EN, "100-150 €", Some(10_000), Some(15_000)),
+        (Language::EN, "300ish", Some(24_000), Some(36_000)),
+        (
+            Language::EN,
+            "something 300ish euro",
+            Some(24_000),
+            Some(36_000),
+        ),
+        (Language::EN, "less than 1,299.00", None, Some(129_900)),
+        (Language::DE, "unter 1.299,00 €", None, Some(129_900)),
+        (Language::IT, "tra 100 e 200", Some(10_000), Some(20_000)),
+        (Language::DE, "300 Euro oder so", Some(24_000), Some(36_000)),
+        (
+            Language::ES,
+            "unos 200 euros aproximadamente",
+            Some(16_000),
+            Some(24_000),
+        ),
     ] {
         assert_eq!(range(language, text), (min, max), "{text}");
     }
@@ -196,4 +213,154 @@ fn addresses_are_found_once() {
         "Bob.Smith@Example.com. and bob.smith@example.com, not bob@",
     );
     assert_eq!(found.emails, ["bob.smith@example.com"]);
+}
+
+fn mentioned(language: Language, text: &str) -> Vec<(String, Fact)> {
+    let mentions = read(language, text).mentions;
+    let written = |mention: Mention| (text[mention.start..mention.end].to_owned(), mention.fact);
+    mentions.into_iter().map(written).collect()
+}
+
+#[test]
+fn mentions_say_where_they_stand() {
+    let text = "Ciao è l'ordine 10432: però vorrei 2 pezzi sotto i 300 €, scrivi a Bob@Example.com o +39 333 123 4567 domani";
+    let found: Vec<String> = mentioned(Language::IT, text)
+        .into_iter()
+        .map(|(written, _)| written)
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "10432",
+            "2",
+            "300 €",
+            "Bob@Example.com",
+            "+39 333 123 4567",
+            "domani"
+        ]
+    );
+}
+
+#[test]
+fn telephone_numbers_of_the_customers_country() {
+    for (language, text, number) in [
+        (
+            Language::IT,
+            "il mio numero è 333 123 4567",
+            "+393331234567",
+        ),
+        (Language::IT, "chiamatemi al 3331234567", "+393331234567"),
+        (Language::IT, "0039 02 12345678", "+390212345678"),
+        (Language::DE, "Tel. 030/12345678", "+493012345678"),
+        (Language::DE, "+49 (0)30 12345678", "+493012345678"),
+        (Language::ES, "mi móvil 612 345 678", "+34612345678"),
+        (Language::PT, "912 345 678", "+351912345678"),
+        (Language::FR, "06 12 34 56 78", "+33612345678"),
+        (Language::EN, "call me on 07400 123456", "+447400123456"),
+    ] {
+        assert_eq!(read(language, text).phones, [number], "{text}");
+    }
+    for text in [
+        "4111 1111 1111 1111",
+        "10432",
+        "1Z999AA10123456784",
+        "DE89 3704 0044 0532 0130 00",
+        "123456789012",
+    ] {
+        assert!(read(Language::DE, text).phones.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn days_in_words_and_figures() {
+    let day = |day, month, year| When::Day { day, month, year };
+    let weekday = |weekday, weeks| When::Weekday { weekday, weeks };
+    let days = |from_today| When::Days { from_today };
+    for (language, text, when) in [
+        (Language::EN, "will it be here tomorrow?", days(1)),
+        (Language::EN, "I ordered three days ago", days(-3)),
+        (Language::EN, "in 2 weeks", days(14)),
+        (Language::EN, "ordered a week ago", days(-7)),
+        (Language::EN, "on May 3rd, 2026", day(3, 5, Some(2026))),
+        (Language::EN, "the 3rd of May", day(3, 5, None)),
+        (Language::EN, "last monday", weekday(1, -1)),
+        (Language::IT, "arriva lunedì?", weekday(1, 0)),
+        (Language::IT, "lunedì scorso", weekday(1, -1)),
+        (Language::IT, "l'ho ordinato due settimane fa", days(-14)),
+        (Language::IT, "dopodomani", days(2)),
+        (Language::IT, "il 12/05", day(12, 5, None)),
+        (Language::IT, "entro 3 giorni", days(3)),
+        (Language::DE, "am 3. Mai", day(3, 5, None)),
+        (Language::DE, "am 3.5.", day(3, 5, None)),
+        (Language::DE, "vor 3 Tagen bestellt", days(-3)),
+        (Language::DE, "nächsten Freitag", weekday(5, 1)),
+        (Language::DE, "bis morgen", days(1)),
+        (Language::ES, "pedí hace dos semanas", days(-14)),
+        (Language::ES, "el 3 de mayo de 2026", day(3, 5, Some(2026))),
+        (Language::ES, "llega pasado mañana?", days(2)),
+        (Language::PT, "na segunda-feira", weekday(1, 0)),
+        (Language::PT, "há 3 dias", days(-3)),
+        (Language::FR, "le 1er mars", day(1, 3, None)),
+        (Language::FR, "il y a deux semaines", days(-14)),
+        (Language::FR, "après-demain", days(2)),
+        (Language::EN, "2026-05-03", day(3, 5, Some(2026))),
+        (Language::EN, "05/23/2026", day(23, 5, Some(2026))),
+    ] {
+        assert_eq!(read(language, text).dates, [when], "{text}");
+    }
+    for (language, text) in [
+        (Language::DE, "guten Morgen"),
+        (Language::ES, "por la mañana"),
+        (Language::EN, "open 24/7"),
+        (Language::EN, "may I ask something"),
+        (Language::DE, "15.30 Uhr"),
+        (Language::EN, "45/99/2024"),
+    ] {
+        assert_eq!(read(language, text).dates, [], "{text}");
+    }
+}
+
+#[test]
+fn article_numbers_and_models() {
+    for (language, text, code) in [
+        (Language::EN, "do you have the EC685?", "EC685"),
+        (Language::EN, "article number 4711", "4711"),
+        (Language::IT, "codice AB-1234", "AB-1234"),
+        (Language::DE, "Artikelnummer: 20-115", "20-115"),
+        (Language::ES, "la referencia 88X2", "88X2"),
+        (Language::FR, "réf. A-110", "A-110"),
+        (Language::PT, "código 5512", "5512"),
+    ] {
+        assert_eq!(read(language, text).references, [code], "{text}");
+    }
+    for text in [
+        "v60 filters",
+        "250g beans",
+        "15 bar",
+        "order 10432",
+        "100-150 €",
+        "2x",
+    ] {
+        let found = read(Language::EN, text).references;
+        assert!(found.is_empty(), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn odd_texts_are_read_in_time() {
+    let odd = [
+        String::new(),
+        "😀".repeat(10_000),
+        "a".repeat(65_536),
+        "1/".repeat(30_000),
+        "\u{200b}\u{202e}e\u{301}".repeat(5_000),
+        "مرحبا 10432 ".repeat(2_000),
+        "domani tra 3 giorni ".repeat(3_000),
+        "+39 ".repeat(10_000),
+    ];
+    for text in &odd {
+        for mention in read(Language::IT, text).mentions {
+            assert!(text.get(mention.start..mention.end).is_some());
+        }
+    }
 }

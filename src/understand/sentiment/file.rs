@@ -1,51 +1,51 @@
-//! The weights of the sentiment head as bytes: one byte a weight, one scale for each kind of weight.
+//! The weights of the sentiment heads as bytes: two bytes for a dense weight, one for a word's.
 //!
-//! `SPSM` 1, then little-endian: classes, dense features and vocabulary as u32; the largest dense weight,
-//! sparse weight and rarity as f32; hashes as u32; rarities as u8; dense, sparse weights as i8; biases as f32.
+//! `SPSM` 2, then little-endian: the vocabulary's size as u32, its hashes as u32, the largest rarity as f32, rarities
+//! as u8; then both heads, each as the widths of the two vectors as u32, and for the shared, the own and the words'
+//! weights the largest as f32 and all as i16, i16 and i8; biases as f32.
 
 use super::super::features::Vocabulary;
-use super::super::linear::Head;
+use super::head::{MoodHead, OWN};
 use super::{CLASSES, SentimentModel};
 
-const MAGIC: &[u8; 5] = b"SPSM\x01";
+const MAGIC: &[u8; 5] = b"SPSM\x02";
 
 impl SentimentModel {
     /// The model as the file stores it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let head = &self.head;
-        let (dense, rest) = head.weights.split_at(head.dense * head.classes);
-        let (sparse, biases) = rest.split_at(head.sparse * head.classes);
+        let Vocabulary { hashes, rarity } = &self.vocabulary;
         let mut bytes = MAGIC.to_vec();
-        for count in [head.classes, head.dense, head.sparse] {
-            bytes.extend((count as u32).to_le_bytes());
-        }
-        let scales = [
-            largest(dense),
-            largest(sparse),
-            largest(&self.vocabulary.rarity),
-        ];
-        bytes.extend(scales.iter().flat_map(|scale| scale.to_le_bytes()));
+        bytes.extend((hashes.len() as u32).to_le_bytes());
+        bytes.extend(hashes.iter().flat_map(|hash| hash.to_le_bytes()));
+        let scale = largest(rarity);
+        bytes.extend(scale.to_le_bytes());
         bytes.extend(
-            self.vocabulary
-                .hashes
+            rarity
                 .iter()
-                .flat_map(|hash| hash.to_le_bytes()),
+                .map(|rarity| (rarity / scale * 255.0).round() as u8),
         );
-        bytes.extend(
-            self.vocabulary
-                .rarity
-                .iter()
-                .map(|rarity| (rarity / scales[2] * 255.0).round() as u8),
-        );
-        for (weights, scale) in [(dense, scales[0]), (sparse, scales[1])] {
-            bytes.extend(
-                weights
+        for head in [&self.plain, &self.joint] {
+            for width in head.widths {
+                bytes.extend((width as u32).to_le_bytes());
+            }
+            for weights in [&head.shared, &head.own] {
+                let scale = largest(weights);
+                bytes.extend(scale.to_le_bytes());
+                let rounded = weights
                     .iter()
-                    .flat_map(|weight| ((weight / scale * 127.0).round() as i8).to_le_bytes()),
-            );
+                    .map(|weight| (weight / scale * 32_767.0).round() as i16);
+                bytes.extend(rounded.flat_map(i16::to_le_bytes));
+            }
+            let scale = largest(&head.words);
+            bytes.extend(scale.to_le_bytes());
+            let rounded = head
+                .words
+                .iter()
+                .map(|weight| (weight / scale * 127.0).round() as i8);
+            bytes.extend(rounded.flat_map(i8::to_le_bytes));
+            bytes.extend(head.biases.iter().flat_map(|bias| bias.to_le_bytes()));
         }
-        bytes.extend(biases.iter().flat_map(|bias| bias.to_le_bytes()));
         bytes
     }
 
@@ -58,44 +58,25 @@ impl SentimentModel {
         let mut reader = Reader {
             rest: bytes.strip_prefix(MAGIC).ok_or(BrokenModel)?,
         };
-        let [classes, dense, sparse] = [reader.count()?, reader.count()?, reader.count()?];
-        let scales = [reader.float()?, reader.float()?, reader.float()?];
-        let size = (dense.saturating_add(sparse)).saturating_mul(classes);
-        if classes != CLASSES.len() || size > bytes.len() {
-            return Err(BrokenModel);
-        }
-        let hashes = (0..sparse)
+        let words = reader.count()?;
+        let hashes: Vec<u32> = (0..words)
             .map(|_| reader.word())
-            .collect::<Result<Vec<u32>, _>>()?;
-        let rarity = reader
-            .take(sparse)?
-            .iter()
-            .map(|byte| f32::from(*byte) / 255.0 * scales[2])
+            .collect::<Result<_, _>>()?;
+        let scale = reader.float()?;
+        let rarity = reader.take(words)?.iter();
+        let rarity = rarity
+            .map(|byte| f32::from(*byte) / 255.0 * scale)
             .collect();
-        let mut weights = Vec::with_capacity(size + classes);
-        for (count, scale) in [(dense, scales[0]), (sparse, scales[1])] {
-            let signed = reader
-                .take(count * classes)?
-                .iter()
-                .map(|byte| f32::from(byte.cast_signed()) / 127.0 * scale);
-            weights.extend(signed);
-        }
-        for _ in 0..classes {
-            weights.push(reader.float()?);
-        }
-        let finite = weights.iter().all(|weight| weight.is_finite());
-        if !reader.rest.is_empty() || !finite || !hashes.is_sorted() {
-            return Err(BrokenModel);
-        }
-        Ok(Self {
+        let model = Self {
             vocabulary: Vocabulary { hashes, rarity },
-            head: Head {
-                classes,
-                dense,
-                sparse,
-                weights,
-            },
-        })
+            plain: reader.head(words)?,
+            joint: reader.head(words)?,
+        };
+        if reader.rest.is_empty() && model.vocabulary.hashes.is_sorted() {
+            Ok(model)
+        } else {
+            Err(BrokenModel)
+        }
     }
 }
 
@@ -120,12 +101,50 @@ impl<'a> Reader<'a> {
         Ok(u32::from_le_bytes(bytes))
     }
 
+    /// A number of things of which each takes a byte at least.
     fn count(&mut self) -> Result<usize, BrokenModel> {
-        usize::try_from(self.word()?).map_err(|_| BrokenModel)
+        let count = usize::try_from(self.word()?).map_err(|_| BrokenModel)?;
+        if count <= self.rest.len() {
+            Ok(count)
+        } else {
+            Err(BrokenModel)
+        }
     }
 
     fn float(&mut self) -> Result<f32, BrokenModel> {
-        Ok(f32::from_bits(self.word()?))
+        let float = f32::from_bits(self.word()?);
+        if float.is_finite() {
+            Ok(float)
+        } else {
+            Err(BrokenModel)
+        }
+    }
+
+    fn head(&mut self, words: usize) -> Result<MoodHead, BrokenModel> {
+        let widths = [self.count()?, self.count()?];
+        let mut head = MoodHead {
+            widths,
+            ..MoodHead::default()
+        };
+        let rows = head.dense() * CLASSES.len();
+        head.shared = self.shorts(rows)?;
+        head.own = self.shorts(rows * OWN)?;
+        let scale = self.float()?;
+        let bytes = self.take(words * CLASSES.len())?.iter();
+        head.words = bytes
+            .map(|byte| f32::from(byte.cast_signed()) / 127.0 * scale)
+            .collect();
+        for _ in 0..(OWN + 1) * CLASSES.len() {
+            head.biases.push(self.float()?);
+        }
+        Ok(head)
+    }
+
+    fn shorts(&mut self, count: usize) -> Result<Vec<f32>, BrokenModel> {
+        let scale = self.float()?;
+        let (pairs, _) = self.take(count * 2)?.as_chunks::<2>();
+        let short = |pair: &[u8; 2]| f32::from(i16::from_le_bytes(*pair)) / 32_767.0 * scale;
+        Ok(pairs.iter().map(short).collect())
     }
 }
 
