@@ -14,6 +14,7 @@ mod sentiment;
 mod stored;
 mod sums;
 mod tone;
+mod vectors;
 mod windows;
 mod words;
 
@@ -23,6 +24,7 @@ pub use intent::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE};
 pub use language::Languages;
 pub use requests::requests;
 pub use sentiment::{BrokenModel, MoodExample, SentimentModel};
+pub use vectors::{Vectors, VectorsOf};
 
 use crate::domain::{Language, Triage};
 
@@ -38,14 +40,14 @@ pub struct Understanding {
 }
 
 impl Understanding {
-    /// Everything about one message, from its text, its sentence vector and its conversation's language.
+    /// Everything about one message, from its text, its vectors and its conversation's language.
     #[must_use]
-    pub fn triage(&self, text: &str, vector: &[f32], previous: Option<Language>) -> Triage {
+    pub fn triage(&self, text: &str, vectors: Vectors, previous: Option<Language>) -> Triage {
         let language = self.languages.detect(text, previous);
         Triage {
             language,
-            intent: self.intents.predict(text, vector),
-            sentiment: self.sentiments.score(text, vector),
+            intent: self.intents.predict(text, vectors),
+            sentiment: self.sentiments.score(text, vectors.sentence),
             entities: entities(text, language.language),
         }
     }

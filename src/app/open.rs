@@ -89,6 +89,8 @@ pub struct App {
     pub prompts: Arc<Prompts>,
     /// Makes vectors for understanding.
     pub reader: Arc<dyn Embedder>,
+    /// Makes the second kind of vectors for understanding, where the index needs them anyway.
+    pub questions: Option<Arc<dyn Embedder>>,
     /// The search.
     pub retriever: Arc<Retriever>,
     /// Builds the index.
@@ -120,6 +122,8 @@ impl App {
         }
         let reader = encoder()?;
         let embedder = embedder(&config, &reader).await?;
+        let is_e5 = embedder.id() == E5Encoder::MODEL_ID;
+        let questions = is_e5.then(|| Arc::clone(&embedder));
         let index = index(&config, data)?;
         let retriever = Arc::new(Retriever::new(
             Arc::clone(&index),
@@ -149,6 +153,7 @@ impl App {
             knowledge,
             prompts: Arc::new(Prompts::load()?),
             reader,
+            questions,
             retriever,
             events: Events::default(),
             inbox: Arc::default(),
@@ -180,6 +185,16 @@ pub fn knowledge_source(config: &Config) -> KnowledgeSource {
 pub fn encoder() -> Result<Arc<dyn Embedder>, AppError> {
     let encoder = SentenceEncoder::open(&config::models_folder().join(USE_FILE))?;
     Ok(Arc::new(BuiltinEmbedder::new(Arc::new(encoder))))
+}
+
+/// The encoder of questions, where its file is.
+pub fn questions() -> Result<Option<Arc<dyn Embedder>>, AppError> {
+    let file = config::models_folder().join(E5_FILE);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let encoder = E5Encoder::open(&file)?;
+    Ok(Some(Arc::new(E5Embedder::new(Arc::new(encoder)))))
 }
 
 /// What the index is made and searched with.

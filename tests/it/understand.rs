@@ -9,8 +9,8 @@ use std::time::Instant;
 use proptest::prelude::*;
 use sportello::domain::{Language, Polarity};
 use sportello::understand::{
-    IntentModel, LabelledText, Languages, OUT_OF_SCOPE, SentimentModel, Understanding, entities,
-    requests,
+    IntentModel, LabelledText, Languages, OUT_OF_SCOPE, SentimentModel, Understanding, Vectors,
+    VectorsOf, entities, requests,
 };
 
 const LANGUAGES: [Language; 6] = [
@@ -153,7 +153,7 @@ fn intent_figures(
     let (mut best, mut decided) = (0, 0);
     let mut bins = [(0.0_f64, 0.0_f64); 15];
     for (case, vector) in cases.iter().zip(vectors) {
-        let intent = model.predict(&case.text, vector);
+        let intent = model.predict(&case.text, Vectors::sentence(vector));
         let right = intent.name == case.intent;
         decided += usize::from(intent.decided() == case.intent);
         if case.intent == OUT_OF_SCOPE {
@@ -238,7 +238,7 @@ fn the_intents_of_the_shop() {
     };
     let examples = shop_examples();
     let start = Instant::now();
-    let model = IntentModel::fit(&examples, &vectors).unwrap();
+    let model = IntentModel::fit(&examples, VectorsOf::sentence(&vectors)).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let cases = labelled(&own("intent_cases.jsonl"));
     let figures = intent_figures(&model, &cases, &case_vectors);
@@ -248,7 +248,7 @@ fn the_intents_of_the_shop() {
         figures.decided,
         figures.auroc,
         figures.calibration_error,
-        model.threshold()
+        model.threshold(false)
     );
     assert!(figures.best >= 78.0 && figures.decided >= 76.0 && figures.auroc >= 0.95);
     assert!(figures.calibration_error <= 0.08);
@@ -277,7 +277,7 @@ fn the_intents_of_public_sets_from_ten_examples_each() {
         let (examples, example_vectors) = join(train, outside);
         let (cases, case_vectors) = join(valid, outside_valid);
         let start = Instant::now();
-        let model = IntentModel::fit(&examples, &example_vectors).unwrap();
+        let model = IntentModel::fit(&examples, VectorsOf::sentence(&example_vectors)).unwrap();
         let seconds = start.elapsed().as_secs_f64();
         let figures = intent_figures(&model, &cases, &case_vectors);
         println!(
@@ -375,11 +375,15 @@ fn a_message_is_understood_whole() {
     let vectors: Vec<Vec<f32>> = (0..60).map(|place| direction(place % 3)).collect();
     let understanding = Understanding {
         languages: Languages::new(&LANGUAGES),
-        intents: IntentModel::fit(&examples, &vectors).unwrap(),
+        intents: IntentModel::fit(&examples, VectorsOf::sentence(&vectors)).unwrap(),
         sentiments: SentimentModel::builtin(),
     };
     let message = "È la TERZA volta che scrivo per l'ordine 10432!!! vergogna, voglio parlare con una persona";
-    let triage = understanding.triage(message, &direction(1), Some(Language::EN));
+    let triage = understanding.triage(
+        message,
+        Vectors::sentence(&direction(1)),
+        Some(Language::EN),
+    );
     assert_eq!(triage.language.language, Language::IT);
     assert!(triage.intent.is("human"), "{:?}", triage.intent);
     assert!(triage.sentiment.label == Polarity::Negative && triage.sentiment.polarity < -0.75);
