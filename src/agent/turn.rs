@@ -10,7 +10,7 @@ use crate::domain::{
     HandOffReason, InboundContent, Language, LanguageGuess, Outcome, Passage, Progress, Speaker,
     ToolTrace, TurnTrace,
 };
-use crate::ports::{Filter, ModelRequest, Request, TurnFacts};
+use crate::ports::{EmbedError, Filter, ModelRequest, Request, TurnFacts};
 use crate::prompts::Words;
 use crate::retrieval::{Found, Query};
 use crate::tools::{CallContext, Caller};
@@ -134,7 +134,7 @@ impl Agent {
             Some(questions) => questions.embed_queries(&texts).await.map(Some),
             None => Ok(None),
         };
-        let told = |error| tracing::error!(%error, "a message has no vector");
+        let told = |error: EmbedError| tracing::error!(%error, "a message has no vector");
         Read {
             as_message: as_message
                 .map_err(told)

@@ -191,7 +191,7 @@ fn intents_file(data: &Path, readers: Readers<'_>, examples: &[LabelledText]) ->
     let mut hasher = Sha256::new();
     hasher.update(env!("CARGO_PKG_VERSION"));
     hasher.update(readers.reader.id());
-    hasher.update(readers.questions.map_or("", Embedder::id));
+    hasher.update(readers.questions.map_or("", |questions| questions.id()));
     hasher.update([u8::from(readers.always_both)]);
     for example in examples {
         hasher.update(&example.intent);
