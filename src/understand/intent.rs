@@ -2,8 +2,8 @@
 //!
 //! The head is a multinomial logistic regression in which `out_of_scope` is one more class when there
 //! are examples of it. Its features are the vectors of the text, each kind centred on the examples' mean
-//! and of length 1, beside hashed words and character n-grams. Two kinds of vectors beat one by two to
-//! three points on public sets, but the second costs ten times the first; so a model may hold two heads,
+//! and of length 1, beside hashed words and character n-grams. Two kinds of vectors beat one by 1.5 to
+//! 3 points on public sets, but the second costs ten times the first; so a model may hold two heads,
 //! one for each case, and a message is read by the one that its vectors allow.
 //!
 //! The score is the calibrated probability that the message is in scope and means the intent: the
