@@ -42,6 +42,8 @@ pub struct Agent {
     pub retriever: Arc<Retriever>,
     /// Makes the vectors that messages are understood with.
     pub reader: Arc<dyn Embedder>,
+    /// Makes their vectors as questions, a second opinion on the intent; the search reuses them.
+    pub questions: Option<Arc<dyn Embedder>>,
     /// Language, intent, sentiment.
     pub understanding: Arc<ArcSwap<Understanding>>,
     /// Prompts and phrases.

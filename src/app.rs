@@ -11,5 +11,5 @@ pub use control::{Command, Remote, RemoteError, Report, perform};
 pub use conversing::{Said, Talk};
 pub use doors::mcp_state;
 pub use open::{App, AppError, encoder, folder, knowledge_source, questions};
-pub use prepare::{Prepared, examples};
+pub use prepare::{Prepared, Readers, examples};
 pub use serve::{Addresses, serve};

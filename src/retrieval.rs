@@ -3,7 +3,7 @@
 mod build;
 mod fuse;
 
-pub use build::{BuildReport, Builder, IndexingError, embed_cached};
+pub use build::{BuildReport, Builder, IndexingError, embed_cached, embed_queries_cached};
 
 use std::collections::HashSet;
 use std::sync::Arc;

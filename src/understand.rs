@@ -50,7 +50,7 @@ impl Understanding {
         let language = self.languages.detect(text, previous);
         Triage {
             language,
-            intent: self.intents.predict(text, vectors.sentence),
+            intent: self.intents.predict(text, vectors),
             sentiment: self.sentiments.score(text, language.language, vectors),
             entities: entities(text, language.language),
         }

@@ -10,7 +10,7 @@ use crate::domain::{
     HandOffReason, InboundContent, Language, LanguageGuess, Outcome, Passage, Polarity, Progress,
     Sentiment, Speaker, ToolTrace, TurnTrace,
 };
-use crate::ports::{Filter, ModelRequest, Request, TurnFacts};
+use crate::ports::{EmbedError, Filter, ModelRequest, Request, TurnFacts};
 use crate::prompts::Words;
 use crate::retrieval::{Found, Query};
 use crate::tools::{CallContext, Caller};
@@ -34,7 +34,7 @@ impl Agent {
         let started = Instant::now();
         progress(Progress::Understanding);
         let text = words_of(&input.messages);
-        let (requests, vector) = self.understand(&text, &input).await;
+        let (requests, read) = self.understand(&text, &input).await;
         let language = self.language(&requests, &input);
         let words = self.prompts.words(language);
         let mut trace = TurnTrace {
@@ -70,7 +70,7 @@ impl Agent {
             }
             Plan::Answer => {
                 self.answer(
-                    &input, &text, &requests, vector, language, &mut trace, started, progress,
+                    &input, &text, &requests, read, language, &mut trace, started, progress,
                 )
                 .await
             }
@@ -89,21 +89,20 @@ impl Agent {
         }
     }
 
-    /// The requests in a message with what was understood of each, and the vector of the whole.
-    async fn understand(&self, text: &str, input: &TurnInput) -> (Vec<Request>, Option<Vec<f32>>) {
+    /// The requests in a message with what was understood of each, and the vectors of the whole.
+    async fn understand(&self, text: &str, input: &TurnInput) -> (Vec<Request>, Read) {
         let understanding = self.understanding.load_full();
         if !text.chars().any(char::is_alphanumeric) {
-            return (Vec::new(), None);
+            return (Vec::new(), Read::default());
         }
         let words = plain::without_cards(text);
         let text = words.as_str();
         let beginning: String = text.chars().take(EMBEDDED_CHARACTERS).collect();
-        let vector = self.vector(&beginning).await;
-        // Without a vector the classifiers work on words alone.
-        let nothing = vec![0.0; self.reader.dimension()];
-        let known = vector.as_deref().unwrap_or(&nothing);
-        let mut whole = understanding.triage(text, Vectors::sentence(known), input.language);
-        whole.sentiment = self.mood(text, input, whole.sentiment).await;
+        let read = self.read(&beginning).await;
+        let mut whole = understanding.triage(text, read.vectors(), input.language);
+        whole.sentiment = self
+            .mood(text, input, whole.language.language, whole.sentiment)
+            .await;
         // An address or an order number alone is an answer to a question, never a request.
         if plain::without_addresses(text).is_empty() {
             whole.intent.in_scope = false;
@@ -114,17 +113,13 @@ impl Agent {
                 text: text.to_owned(),
                 triage: whole,
             };
-            return (vec![request], vector);
+            return (vec![request], read);
         }
         let mut requests: Vec<Request> = Vec::with_capacity(parts.len());
         for part in parts.into_iter().take(REQUESTS) {
-            let part_vector = self.vector(&part).await;
-            let part_vector = part_vector.as_deref().unwrap_or(&nothing);
-            let mut triage = understanding.triage(
-                &part,
-                Vectors::sentence(part_vector),
-                Some(whole.language.language),
-            );
+            let part_read = self.read(&part).await;
+            let language = Some(whole.language.language);
+            let mut triage = understanding.triage(&part, part_read.vectors(), language);
             triage.language = whole.language;
             triage.sentiment = whole.sentiment;
             let repeated = requests
@@ -146,11 +141,17 @@ impl Agent {
                 triage: whole,
             }];
         }
-        (requests, vector)
+        (requests, read)
     }
 
     /// The mood of a message. Addresses and order numbers have none.
-    async fn mood(&self, text: &str, input: &TurnInput, sentiment: Sentiment) -> Sentiment {
+    async fn mood(
+        &self,
+        text: &str,
+        input: &TurnInput,
+        language: Language,
+        sentiment: Sentiment,
+    ) -> Sentiment {
         let said = plain::without_addresses(text);
         let sentiment = if !said.chars().any(char::is_alphabetic) {
             Sentiment {
@@ -161,20 +162,45 @@ impl Agent {
         } else if said.split_whitespace().eq(text.split_whitespace()) {
             sentiment
         } else {
-            let vector = self.vector(&said).await;
-            let vector = vector.unwrap_or_else(|| vec![0.0; self.reader.dimension()]);
-            self.understanding.load().sentiments.score(&said, &vector)
+            let read = self.read(&said).await;
+            let understanding = self.understanding.load();
+            understanding
+                .sentiments
+                .score(&said, language, read.vectors())
         };
         mood::after(&input.history, &said, sentiment)
     }
 
-    async fn vector(&self, text: &str) -> Option<Vec<f32>> {
-        match self.reader.embed(&[text.to_owned()]).await {
-            Ok(vectors) => vectors.into_iter().next(),
-            Err(error) => {
-                tracing::error!(%error, "a message has no vector");
-                None
-            }
+    async fn read(&self, text: &str) -> Read {
+        let texts = [text.to_owned()];
+        let as_message = self.reader.embed(&texts).await;
+        let as_question = match &self.questions {
+            Some(questions) => questions.embed_queries(&texts).await.map(Some),
+            None => Ok(None),
+        };
+        let told = |error: EmbedError| tracing::error!(%error, "a message has no vector");
+        Read {
+            as_message: as_message
+                .map_err(told)
+                .ok()
+                .and_then(|vectors| vectors.into_iter().next()),
+            as_question: as_question
+                .map_err(told)
+                .ok()
+                .flatten()
+                .and_then(|vectors| vectors.into_iter().next()),
+        }
+    }
+
+    /// The vector that the index can be asked with, if it was made already.
+    fn searchable<'a>(&self, read: &'a Read) -> Option<&'a [f32]> {
+        let questions = self.questions.as_ref();
+        if questions.is_some_and(|questions| self.retriever.embeds_with(questions.id())) {
+            read.as_question.as_deref()
+        } else if self.retriever.embeds_with(self.reader.id()) {
+            read.as_message.as_deref()
+        } else {
+            None
         }
     }
 
@@ -196,7 +222,7 @@ impl Agent {
         input: &TurnInput,
         text: &str,
         requests: &[Request],
-        vector: Option<Vec<f32>>,
+        read: Read,
         language: Language,
         trace: &mut TurnTrace,
         started: Instant,
@@ -206,7 +232,7 @@ impl Agent {
         trace.passages = self
             .passages(
                 &plain::without_cards(text),
-                vector.as_deref(),
+                self.searchable(&read),
                 language,
                 trace,
             )
@@ -269,7 +295,7 @@ impl Agent {
     ) -> Vec<Passage> {
         let query = Query {
             text,
-            vector: vector.filter(|_| self.retriever.embeds_with(self.reader.id())),
+            vector,
             language,
             limit: self.settings.passages,
             filter: Filter::default(),
@@ -338,6 +364,23 @@ impl Agent {
     ) -> String {
         let words: Words<'_> = self.prompts.words(self.settings.home);
         summary::summary(words, text, requests, &input.history, tools)
+    }
+}
+
+/// The vectors of a text, as far as they could be made.
+#[derive(Debug, Default)]
+struct Read {
+    as_message: Option<Vec<f32>>,
+    as_question: Option<Vec<f32>>,
+}
+
+impl Read {
+    /// Without a vector the classifiers work on words alone.
+    fn vectors(&self) -> Vectors<'_> {
+        Vectors {
+            sentence: self.as_message.as_deref().unwrap_or_default(),
+            retrieval: self.as_question.as_deref(),
+        }
     }
 }
 

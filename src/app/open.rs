@@ -103,6 +103,8 @@ pub struct App {
     pub prompts: Arc<Prompts>,
     /// Makes vectors for understanding.
     pub reader: Arc<dyn Embedder>,
+    /// Makes the second kind of vectors for understanding, where the index needs them anyway.
+    pub questions: Option<Arc<dyn Embedder>>,
     /// The search.
     pub retriever: Arc<Retriever>,
     /// Builds the index.
@@ -134,6 +136,8 @@ impl App {
         }
         let reader = encoder()?;
         let embedder = embedder(&config, &reader)?;
+        let is_e5 = embedder.id() == E5Encoder::MODEL_ID;
+        let questions = is_e5.then(|| Arc::clone(&embedder));
         let index = index(&config, data)?;
         let retriever = Arc::new(Retriever::new(
             Arc::clone(&index),
@@ -163,6 +167,7 @@ impl App {
             knowledge,
             prompts: Arc::new(Prompts::load()?),
             reader,
+            questions,
             retriever,
             events: Events::default(),
             inbox: Arc::default(),

@@ -14,9 +14,11 @@ use crate::knowledge::Knowledge;
 use crate::offline::OfflineModel;
 use crate::openai::OpenAiChat;
 use crate::ports::{ChatModel, Embedder};
-use crate::retrieval::{BuildReport, embed_cached};
+use crate::retrieval::{BuildReport, embed_cached, embed_queries_cached};
 use crate::store::Store;
-use crate::understand::{IntentModel, LabelledText, Languages, SentimentModel, Understanding};
+use crate::understand::{
+    IntentModel, LabelledText, Languages, SentimentModel, Understanding, VectorsOf,
+};
 
 /// The agent, ready.
 #[derive(Clone)]
@@ -44,6 +46,7 @@ impl App {
             tools: Arc::clone(&self.tools),
             retriever: Arc::clone(&self.retriever),
             reader: Arc::clone(&self.reader),
+            questions: self.questions.clone(),
             understanding: Arc::clone(&understanding),
             prompts: Arc::clone(&self.prompts),
             settings: settings(&self.config),
@@ -60,8 +63,12 @@ impl App {
     /// When the embedder or the store fails, or the intents cannot be fitted.
     pub async fn understanding(&self) -> Result<Understanding, AppError> {
         let examples = examples(&self.knowledge.load());
-        let intents =
-            Self::fit_intents(&self.data, &self.store, self.reader.as_ref(), examples).await?;
+        let readers = Readers {
+            reader: self.reader.as_ref(),
+            questions: self.questions.as_deref(),
+            always_both: false,
+        };
+        let intents = Self::fit_intents(&self.data, &self.store, readers, examples).await?;
         let languages = Languages::new(&self.config.shop.languages);
         tokio::task::spawn_blocking(move || {
             languages.warm();
@@ -82,10 +89,10 @@ impl App {
     pub async fn fit_intents(
         data: &Path,
         store: &Store,
-        reader: &dyn Embedder,
+        readers: Readers<'_>,
         examples: Vec<LabelledText>,
     ) -> Result<IntentModel, AppError> {
-        let file = intents_file(data, reader.id(), &examples);
+        let file = intents_file(data, readers, &examples);
         if let Ok(bytes) = tokio::fs::read(&file).await
             && let Ok(model) = serde_json::from_slice::<IntentModel>(&bytes)
         {
@@ -95,9 +102,20 @@ impl App {
             .iter()
             .map(|example| example.text.clone())
             .collect();
-        let vectors = embed_cached(store, reader, &texts, &|_, _| {}).await?;
-        let vectors: Vec<Vec<f32>> = vectors.into_iter().map(|(vector, _)| vector).collect();
-        let model = tokio::task::spawn_blocking(move || IntentModel::fit(&examples, &vectors))
+        let (sentence, retrieval) = readers.vectors(store, &texts).await?;
+        let always_both = readers.always_both;
+        let fit = move || {
+            let vectors = VectorsOf {
+                sentence: &sentence,
+                retrieval: retrieval.as_deref(),
+            };
+            if always_both {
+                IntentModel::fit(&examples, vectors)
+            } else {
+                IntentModel::fit_with_fallback(&examples, vectors)
+            }
+        };
+        let model = tokio::task::spawn_blocking(fit)
             .await
             .map_err(|error| AppError::Machine(error.to_string()))?
             .map_err(|error| {
@@ -137,11 +155,44 @@ impl App {
     }
 }
 
+/// What makes the vectors that intents are fitted on.
+#[derive(Clone, Copy)]
+pub struct Readers<'a> {
+    /// The sentence encoder.
+    pub reader: &'a dyn Embedder,
+    /// The encoder of questions, where one is used.
+    pub questions: Option<&'a dyn Embedder>,
+    /// Whether every message will come with both vectors; then no head for less is fitted.
+    pub always_both: bool,
+}
+
+impl Readers<'_> {
+    /// Both kinds of vectors of some texts, from the cache where they are in it.
+    ///
+    /// # Errors
+    /// When an embedder or the store fails.
+    pub async fn vectors(
+        self,
+        store: &Store,
+        texts: &[String],
+    ) -> Result<(Vec<Vec<f32>>, Option<Vec<Vec<f32>>>), AppError> {
+        let sentence = embed_cached(store, self.reader, texts, &|_, _| {}).await?;
+        let retrieval = match self.questions {
+            Some(questions) => Some(embed_queries_cached(store, questions, texts).await?),
+            None => None,
+        };
+        let sentence = sentence.into_iter().map(|(vector, _)| vector).collect();
+        Ok((sentence, retrieval))
+    }
+}
+
 /// One file per content, so that a changed intent is fitted anew and an unchanged one is not.
-fn intents_file(data: &Path, model: &str, examples: &[LabelledText]) -> PathBuf {
+fn intents_file(data: &Path, readers: Readers<'_>, examples: &[LabelledText]) -> PathBuf {
     let mut hasher = Sha256::new();
     hasher.update(env!("CARGO_PKG_VERSION"));
-    hasher.update(model);
+    hasher.update(readers.reader.id());
+    hasher.update(readers.questions.map_or("", |questions| questions.id()));
+    hasher.update([u8::from(readers.always_both)]);
     for example in examples {
         hasher.update(&example.intent);
         hasher.update([0]);

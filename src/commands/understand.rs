@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::output;
 use super::{Failure, Shared};
-use crate::app::{App, AppError, encoder, examples, knowledge_source};
+use crate::app::{App, AppError, Readers, encoder, examples, knowledge_source, questions};
 use crate::knowledge;
-use crate::retrieval::embed_cached;
 use crate::store::Store;
 use crate::understand::{
     IntentModel, LabelledText, Languages, OUT_OF_SCOPE, SentimentModel, Understanding, Vectors,
+    VectorsOf,
 };
 
 /// Texts embedded at once.
@@ -42,6 +42,12 @@ struct Labelled {
 pub async fn run(shared: Shared, args: Args) -> Result<(), Failure> {
     let lines = read_lines(args.file.as_deref().filter(|file| file.as_os_str() != "-"))?;
     let reader = encoder()?;
+    let questions = questions()?;
+    let readers = Readers {
+        reader: reader.as_ref(),
+        questions: questions.as_deref(),
+        always_both: true,
+    };
     crate::app::folder(&shared.data)?;
     let store = Store::open(&shared.data).await.map_err(AppError::from)?;
     let examples = match &args.intents {
@@ -54,8 +60,7 @@ pub async fn run(shared: Shared, args: Args) -> Result<(), Failure> {
             )
         }
     };
-    let intents: IntentModel =
-        App::fit_intents(&shared.data, &store, reader.as_ref(), examples).await?;
+    let intents: IntentModel = App::fit_intents(&shared.data, &store, readers, examples).await?;
     let languages = Languages::new(&shared.config.shop.languages);
     languages.warm();
     let understanding = Understanding {
@@ -65,19 +70,30 @@ pub async fn run(shared: Shared, args: Args) -> Result<(), Failure> {
     };
     for batch in lines.chunks(BATCH) {
         let texts: Vec<String> = batch.iter().map(|line| text_of(line).0).collect();
-        let vectors = embed_cached(&store, reader.as_ref(), &texts, &|_, _| {})
-            .await
-            .map_err(AppError::from)?;
-        for (text, (vector, _)) in texts.iter().zip(vectors) {
-            output::json(&label(&understanding, &shared, text, &vector))?;
+        let (sentence, retrieval) = readers.vectors(&store, &texts).await?;
+        let vectors = VectorsOf {
+            sentence: &sentence,
+            retrieval: retrieval.as_deref(),
+        };
+        for (place, text) in texts.iter().enumerate() {
+            if let Some(vectors) = vectors.of(place) {
+                output::json(&label(&understanding, &shared, text, vectors))?;
+            }
         }
     }
     store.close().await;
     Ok(())
 }
 
-fn label(understanding: &Understanding, shared: &Shared, text: &str, vector: &[f32]) -> Value {
-    let triage = understanding.triage(text, Vectors::sentence(vector), None);
+fn label(understanding: &Understanding, shared: &Shared, text: &str, vectors: Vectors) -> Value {
+    let triage = understanding.triage(text, vectors, None);
+    let intent = &triage.intent;
+    let best = std::iter::once((&intent.name, intent.score));
+    let others = intent.runners_up.iter().map(|(name, score)| (name, *score));
+    let top: Vec<Value> = best
+        .chain(others)
+        .map(|(name, score)| json!({ "name": name, "score": score }))
+        .collect();
     let configured = &shared.config.shop.languages;
     let guessed = triage.language.language;
     // A best guess among the shop's languages, whatever the message is written in.
@@ -90,9 +106,10 @@ fn label(understanding: &Understanding, shared: &Shared, text: &str, vector: &[f
         "text": text,
         "language": language,
         "intent": {
-            "name": triage.intent.name,
-            "score": triage.intent.score,
-            "in_scope": triage.intent.in_scope,
+            "name": intent.name,
+            "score": intent.score,
+            "in_scope": intent.in_scope,
+            "top": top,
         },
         "sentiment": {
             "label": triage.sentiment.label,

@@ -8,13 +8,13 @@ use super::case::{Case, ConversationCase, Kind, RetrievalCase};
 use super::report::{CaseResult, Report};
 use super::suite::Suite;
 use super::talks::conversation;
-use crate::app::{App, AppError, Prepared};
+use crate::app::{App, AppError, Prepared, Readers};
 use crate::clock;
 use crate::domain::{Language, Triage};
 use crate::ports::Filter;
-use crate::retrieval::{Query, embed_cached};
+use crate::retrieval::Query;
 use crate::tools::Caller;
-use crate::understand::{Understanding, Vectors};
+use crate::understand::{Understanding, VectorsOf};
 
 /// Texts embedded at once.
 const BATCH: usize = 256;
@@ -81,9 +81,21 @@ async fn messages(
         .collect();
     for batch in read.chunks(BATCH) {
         let texts: Vec<String> = batch.iter().map(|(.., text)| (*text).to_owned()).collect();
-        let vectors = embed_cached(&app.store, app.reader.as_ref(), &texts, &|_, _| {}).await?;
-        for ((place, case, text), (vector, _)) in batch.iter().zip(vectors) {
-            let triage = understanding.triage(text, Vectors::sentence(&vector), None);
+        let readers = Readers {
+            reader: app.reader.as_ref(),
+            questions: app.questions.as_deref(),
+            always_both: false,
+        };
+        let (sentence, retrieval) = readers.vectors(&app.store, &texts).await?;
+        let vectors = VectorsOf {
+            sentence: &sentence,
+            retrieval: retrieval.as_deref(),
+        };
+        for (number, (place, case, text)) in batch.iter().enumerate() {
+            let Some(vectors) = vectors.of(number) else {
+                continue;
+            };
+            let triage = understanding.triage(text, vectors, None);
             results.extend(labelled(case, text, &triage).map(|result| (*place, result)));
         }
         progress(results.len(), suite.cases.len());

@@ -172,8 +172,34 @@ pub async fn embed_cached(
     texts: &[String],
     progress: &(impl Fn(usize, usize) + Send + Sync),
 ) -> Result<Vec<(Vec<f32>, bool)>, IndexingError> {
+    let model = embedder.id();
+    cached(store, embedder, model, false, texts, progress).await
+}
+
+/// The vector of each text as of a question, from the same cache.
+///
+/// # Errors
+/// What the embedder or the store says.
+pub async fn embed_queries_cached(
+    store: &Store,
+    embedder: &dyn Embedder,
+    texts: &[String],
+) -> Result<Vec<Vec<f32>>, IndexingError> {
+    let model = format!("{}/query", embedder.id());
+    let vectors = cached(store, embedder, &model, true, texts, &|_, _| {}).await?;
+    Ok(vectors.into_iter().map(|(vector, _)| vector).collect())
+}
+
+async fn cached(
+    store: &Store,
+    embedder: &dyn Embedder,
+    model: &str,
+    as_queries: bool,
+    texts: &[String],
+    progress: &(impl Fn(usize, usize) + Send + Sync),
+) -> Result<Vec<(Vec<f32>, bool)>, IndexingError> {
     let hashes: Vec<String> = texts.iter().map(|text| digest([text.as_bytes()])).collect();
-    let mut known = store.known_vectors(embedder.id(), &hashes).await?;
+    let mut known = store.known_vectors(model, &hashes).await?;
     let mut fresh: HashSet<String> = HashSet::new();
     let mut missing: Vec<(String, String)> = Vec::new();
     for (hash, text) in hashes.iter().zip(texts) {
@@ -185,7 +211,11 @@ pub async fn embed_cached(
     progress(done, texts.len());
     for batch in missing.chunks(BATCH) {
         let batch_texts: Vec<String> = batch.iter().map(|(_, text)| text.clone()).collect();
-        let vectors = embedder.embed(&batch_texts).await?;
+        let vectors = if as_queries {
+            embedder.embed_queries(&batch_texts).await?
+        } else {
+            embedder.embed(&batch_texts).await?
+        };
         if vectors.len() != batch.len() {
             return Err(
                 EmbedError::Unusable("another number of vectors than of texts".to_owned()).into(),
@@ -197,7 +227,7 @@ pub async fn embed_cached(
             .zip(vectors)
             .collect();
         known.extend(made.iter().cloned());
-        store.keep_vectors(embedder.id(), made).await?;
+        store.keep_vectors(model, made).await?;
         done += batch.len();
         progress(done, texts.len());
     }

@@ -10,7 +10,7 @@ pub fn is_common_word(word: &str, language: Language) -> bool {
     let word = folded(word);
     let words = words::of(language);
     let joins = words.purpose.iter().flat_map(|phrase| &phrase.0);
-    words.markers.iter().any(|marker| folded(marker) == word)
+    words.common.iter().any(|marker| folded(marker) == word)
         || joins.into_iter().any(|other| *other == word)
 }
 
@@ -23,8 +23,8 @@ pub fn reads_as(text: &str, language: Language) -> bool {
         let known = tokens.iter().filter(|token| markers.contains(&token.text));
         known.count()
     };
-    let own = count(&words::of(language).markers);
-    words::all().all(|other| count(&other.markers) <= own)
+    let own = count(&words::of(language).common);
+    words::all().all(|other| count(&other.common) <= own)
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
 //! Multinomial logistic regression over dense and sparse features, fitted with L-BFGS.
 //!
 //! Deterministic: the examples are always summed in two fixed halves, whatever the machine has.
+//! L-BFGS with the two-loop recursion: Nocedal and Wright, Numerical Optimization, chapter 7.
+
+mod slope;
 
 use std::collections::VecDeque;
+
+use slope::{Slope, TILE};
 
 /// Pairs of steps that L-BFGS remembers.
 const MEMORY: usize = 6;
@@ -86,58 +91,12 @@ impl Head {
             }
         }
     }
-
-    /// Loss and slope over these samples, not divided by their number.
-    fn slope(&self, weights: &[f32], samples: &[Sample], slope: &mut [f32]) -> f64 {
-        let classes = self.classes;
-        let bias = (self.dense + self.sparse) * classes;
-        let mut loss = 0.0;
-        let mut errors = vec![vec![0.0_f32; classes]; 4];
-        for group in samples.chunks(4) {
-            for (sample, error) in group.iter().zip(&mut errors) {
-                self.logits_into(weights, sample.dense, sample.sparse, error);
-                softmax(error);
-                loss -= f64::from(sample.weight) * f64::from(error[sample.class].max(1e-12).ln());
-                error[sample.class] -= 1.0;
-                error.iter_mut().for_each(|value| *value *= sample.weight);
-                add(&mut slope[bias..bias + classes], error, 1.0);
-                for (place, value) in sample.sparse {
-                    let start = (self.dense + *place as usize) * classes;
-                    add(&mut slope[start..start + classes], error, *value);
-                }
-            }
-            if let ([a, b, c, d], [first, second, third, fourth]) = (group, &errors[..]) {
-                for (feature, row) in slope[..self.dense * classes]
-                    .chunks_exact_mut(classes)
-                    .enumerate()
-                {
-                    let values = [
-                        a.dense[feature],
-                        b.dense[feature],
-                        c.dense[feature],
-                        d.dense[feature],
-                    ];
-                    add_four(row, [first, second, third, fourth], values);
-                }
-            } else {
-                for (sample, error) in group.iter().zip(&errors) {
-                    for (feature, row) in slope[..self.dense * classes]
-                        .chunks_exact_mut(classes)
-                        .enumerate()
-                    {
-                        add(row, error, sample.dense[feature]);
-                    }
-                }
-            }
-        }
-        loss
-    }
 }
 
 /// Fits a head; every sample has `dense` dense features and sparse places below `sparse`.
 pub(super) fn fit(samples: &[Sample], shape: &Head, options: Options) -> Head {
     let mut problem = Problem::new(samples, shape, options);
-    let mut weights = shape.weights.clone();
+    let mut weights = padded(shape, problem.stride);
     let mut slope = vec![0.0; weights.len()];
     let mut loss = problem.evaluate(&weights, &mut slope);
     let mut history: VecDeque<Step> = VecDeque::with_capacity(MEMORY);
@@ -180,15 +139,33 @@ pub(super) fn fit(samples: &[Sample], shape: &Head, options: Options) -> Head {
         std::mem::swap(&mut slope, &mut next_slope);
         loss = trial_loss;
     }
+    let rows = weights.chunks_exact(problem.stride);
     Head {
-        weights,
-        ..shape.clone()
+        weights: rows
+            .flat_map(|row| &row[..shape.classes])
+            .copied()
+            .collect(),
+        classes: shape.classes,
+        dense: shape.dense,
+        sparse: shape.sparse,
     }
+}
+
+/// The weights with rows that are whole tiles.
+fn padded(shape: &Head, stride: usize) -> Vec<f32> {
+    let rows = shape.weights.chunks_exact(shape.classes.max(1));
+    rows.flat_map(|row| {
+        let rest = std::iter::repeat_n(0.0, stride - row.len());
+        row.iter().copied().chain(rest)
+    })
+    .collect()
 }
 
 struct Problem<'a> {
     samples: &'a [Sample<'a>],
-    shape: Head,
+    classes: usize,
+    stride: usize,
+    dense: usize,
     penalty: f32,
     total: f32,
     second_half: Vec<f32>,
@@ -196,43 +173,49 @@ struct Problem<'a> {
 
 impl<'a> Problem<'a> {
     fn new(samples: &'a [Sample<'a>], shape: &Head, options: Options) -> Self {
+        let stride = shape.classes.next_multiple_of(TILE);
+        let total: f32 = samples.iter().map(|sample| sample.weight).sum();
         Self {
             samples,
-            shape: Head {
-                weights: Vec::new(),
-                ..shape.clone()
-            },
+            classes: shape.classes,
+            stride,
+            dense: shape.dense,
             penalty: options.penalty,
-            total: samples
-                .iter()
-                .map(|sample| sample.weight)
-                .sum::<f32>()
-                .max(1e-6),
-            second_half: vec![0.0; shape.weights.len()],
+            total: total.max(1e-6),
+            second_half: vec![0.0; (shape.dense + shape.sparse + 1) * stride],
         }
     }
 
     /// Mean loss with the penalty, and its slope.
     fn evaluate(&mut self, weights: &[f32], slope: &mut [f32]) -> f64 {
-        let (left, right) = self.samples.split_at(self.samples.len() / 8 * 4);
-        let shape = &self.shape;
-        let second_half = &mut self.second_half;
+        let (left, right) = self.samples.split_at(self.samples.len() / 16 * 8);
+        let (classes, stride, dense) = (self.classes, self.stride, self.dense);
+        let half = |samples, slope| Slope {
+            classes,
+            stride,
+            dense,
+            weights,
+            samples,
+            slope,
+        };
+        let second_half = &mut self.second_half[..];
         slope.fill(0.0);
         second_half.fill(0.0);
         let (first, second) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| shape.slope(weights, right, second_half));
-            let first = shape.slope(weights, left, slope);
+            let other = scope.spawn(|| half(right, second_half).work());
+            let first = half(left, slope).work();
             (first, other.join().unwrap_or(f64::INFINITY))
         });
         let scale = 1.0 / self.total;
-        let bias = weights.len() - shape.classes;
-        for (place, value) in slope.iter_mut().enumerate() {
+        let bias = weights.len() - stride;
+        let parts = slope.iter_mut().zip(&self.second_half).zip(weights);
+        for (place, ((value, other), weight)) in parts.enumerate() {
             let ridge = if place < bias {
-                self.penalty * weights[place]
+                self.penalty * weight
             } else {
                 0.0
             };
-            *value = (*value + self.second_half[place]) * scale + ridge;
+            *value = (*value + other) * scale + ridge;
         }
         let size = dot(&weights[..bias], &weights[..bias]);
         (first + second) * f64::from(scale) + 0.5 * f64::from(self.penalty) * size
@@ -306,10 +289,18 @@ pub(super) fn softmax(values: &mut [f32]) {
     values.iter_mut().for_each(|value| *value /= total);
 }
 
+/// Summed in blocks of 16 partial sums, which vector instructions can keep.
 fn dot(left: &[f32], right: &[f32]) -> f64 {
-    let block =
-        |(a, b): (&[f32], &[f32])| f64::from(a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>());
-    left.chunks(256).zip(right.chunks(256)).map(block).sum()
+    let block = |(left, right): (&[f32], &[f32])| {
+        let mut sums = [0.0_f32; 16];
+        for (left, right) in left.chunks(16).zip(right.chunks(16)) {
+            for (sum, (a, b)) in sums.iter_mut().zip(left.iter().zip(right)) {
+                *sum += a * b;
+            }
+        }
+        f64::from(sums.iter().sum::<f32>())
+    };
+    left.chunks(1_024).zip(right.chunks(1_024)).map(block).sum()
 }
 
 fn add(out: &mut [f32], row: &[f32], value: f32) {
@@ -329,6 +320,56 @@ fn add_four(out: &mut [f32], rows: [&[f32]; 4], values: [f32; 4]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_slope_is_that_of_the_loss() {
+        let points: Vec<Vec<f32>> = (0..150)
+            .map(|place| {
+                (0..11)
+                    .map(|axis| ((place * 7 + axis * 3) as f32).sin())
+                    .collect()
+            })
+            .collect();
+        let words = [[(0, 0.5), (2, -1.0)], [(1, 1.5), (2, 0.25)]];
+        let samples: Vec<Sample> = points
+            .iter()
+            .enumerate()
+            .map(|(place, dense)| Sample {
+                dense,
+                sparse: &words[place % 2],
+                class: place % 9,
+                weight: 1.0 + (place % 3) as f32,
+            })
+            .collect();
+        let shape = Head::flat(9, 11, 3);
+        let options = Options {
+            penalty: 1e-2,
+            iterations: 0,
+            tolerance: 0.0,
+        };
+        let mut problem = Problem::new(&samples, &shape, options);
+        let weights: Vec<f32> = (0..15 * 16)
+            .map(|place| {
+                if place % 16 < 9 {
+                    (place as f32).cos()
+                } else {
+                    0.0
+                }
+            })
+            .collect();
+        let (mut slope, mut unused) = (vec![0.0; weights.len()], vec![0.0; weights.len()]);
+        problem.evaluate(&weights, &mut slope);
+        for place in (0..weights.len()).filter(|place| place % 16 < 9) {
+            let mut loss = |step: f32| {
+                let mut moved = weights.clone();
+                moved[place] += step;
+                problem.evaluate(&moved, &mut unused)
+            };
+            let expected = (loss(0.01) - loss(-0.01)) / 0.02;
+            assert!((f64::from(slope[place]) - expected).abs() < 2e-3, "{place}");
+        }
+        assert!((0..slope.len()).all(|place| place % 16 < 9 || slope[place] == 0.0));
+    }
 
     #[test]
     fn it_separates_what_can_be_separated_and_repeats_itself_exactly() {

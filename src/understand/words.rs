@@ -74,6 +74,8 @@ const INTERNATIONAL: &[&str] = &[
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Words {
+    /// Words that every text of the language is full of.
+    pub(super) common: Vec<String>,
     /// Greetings and thanks, which many write in a language that is not theirs.
     pub(super) courtesy: Vec<String>,
     pub(super) order: Phrases,

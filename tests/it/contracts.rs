@@ -59,6 +59,7 @@ impl Shop {
             tools: Arc::clone(&agent.tools),
             retriever: Arc::clone(&agent.retriever),
             reader: Arc::clone(&agent.reader),
+            questions: agent.questions.clone(),
             understanding: Arc::clone(&agent.understanding),
             prompts: Arc::clone(&agent.prompts),
             settings: agent.settings.clone(),

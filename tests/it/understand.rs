@@ -7,6 +7,7 @@ use crate::encoder::encoder;
 use sportello::domain::{Language, Polarity};
 use sportello::understand::{
     IntentModel, LabelledText, Languages, OUT_OF_SCOPE, SentimentModel, Understanding, Vectors,
+    VectorsOf,
 };
 
 const LANGUAGES: [Language; 6] = [
@@ -140,7 +141,7 @@ fn intent_figures(
     let (mut best, mut decided) = (0, 0);
     let mut bins = [(0.0_f64, 0.0_f64); 15];
     for (case, vector) in cases.iter().zip(vectors) {
-        let intent = model.predict(&case.text, vector);
+        let intent = model.predict(&case.text, Vectors::sentence(vector));
         let right = intent.name == case.intent;
         decided += usize::from(intent.decided() == case.intent);
         if case.intent == OUT_OF_SCOPE {
@@ -225,7 +226,7 @@ fn the_intents_of_the_shop() {
     let case_rows = own("intent_cases.jsonl");
     let case_vectors = vectors_of(&case_rows);
     let start = Instant::now();
-    let model = IntentModel::fit(&examples, &vectors).unwrap();
+    let model = IntentModel::fit(&examples, VectorsOf::sentence(&vectors)).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let cases = labelled(&case_rows);
     let figures = intent_figures(&model, &cases, &case_vectors);
@@ -235,7 +236,7 @@ fn the_intents_of_the_shop() {
         figures.decided,
         figures.auroc,
         figures.calibration_error,
-        model.threshold()
+        model.threshold(false)
     );
     assert!(figures.best >= 78.0 && figures.decided >= 76.0 && figures.auroc >= 0.95);
     assert!(figures.calibration_error <= 0.08);
@@ -265,7 +266,7 @@ fn the_intents_of_public_sets_from_ten_examples_each() {
         let (examples, example_vectors) = join(train, outside);
         let (cases, case_vectors) = join(valid, outside_valid);
         let start = Instant::now();
-        let model = IntentModel::fit(&examples, &example_vectors).unwrap();
+        let model = IntentModel::fit(&examples, VectorsOf::sentence(&example_vectors)).unwrap();
         let seconds = start.elapsed().as_secs_f64();
         let figures = intent_figures(&model, &cases, &case_vectors);
         println!(
@@ -366,7 +367,7 @@ fn a_message_is_understood_whole() {
     let vectors: Vec<Vec<f32>> = (0..60).map(|place| direction(place % 3)).collect();
     let understanding = Understanding {
         languages: Languages::new(&LANGUAGES),
-        intents: IntentModel::fit(&examples, &vectors).unwrap(),
+        intents: IntentModel::fit(&examples, VectorsOf::sentence(&vectors)).unwrap(),
         sentiments: SentimentModel::builtin(),
     };
     let message = "È la TERZA volta che scrivo per l'ordine 10432!!! vergogna, voglio parlare con una persona";

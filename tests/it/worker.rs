@@ -76,6 +76,7 @@ async fn shop(word: &'static str, takes: Duration) -> Shop {
         tools: Arc::clone(&app.tools),
         retriever: Arc::clone(&app.retriever),
         reader: Arc::clone(&app.reader),
+        questions: app.questions.clone(),
         understanding: Arc::clone(&prepared.understanding),
         prompts: Arc::clone(&app.prompts),
         settings: prepared.agent.settings.clone(),
