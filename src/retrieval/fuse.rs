@@ -148,6 +148,6 @@ pub(super) mod tests {
         );
         assert_eq!(ids(&found), ["a:1", "b:0"]);
         let found = fused(&[("a:1", 0.6), ("a:0", 0.6)], &[], 1);
-        assert_eq!(ids(&found), ["a:1"]);
+        assert_eq!(ids(&found), ["a:0"]);
     }
 }
