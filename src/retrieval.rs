@@ -2,6 +2,7 @@
 
 mod build;
 mod fuse;
+pub mod vocabulary;
 
 pub use build::{BuildReport, Builder, IndexingError, embed_cached, embed_queries_cached};
 
