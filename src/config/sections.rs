@@ -224,6 +224,8 @@ pub struct Retrieval {
     pub passages: usize,
     /// Tokens of one chunk.
     pub chunk_tokens: usize,
+    /// An endpoint that puts the best passages in order.
+    pub reranker: Reranker,
 }
 
 impl Default for Retrieval {
@@ -235,6 +237,36 @@ impl Default for Retrieval {
             timeout_seconds: 5,
             passages: 6,
             chunk_tokens: 220,
+            reranker: Reranker::default(),
+        }
+    }
+}
+
+/// An endpoint that scores passages against a question. Without an address none is asked.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reranker {
+    /// The whole address, usually ending in `/rerank`.
+    pub url: Option<String>,
+    /// The model's name there; some endpoints need none.
+    pub model: Option<String>,
+    /// Its key.
+    #[schemars(with = "Option<String>")]
+    pub api_key: Option<SecretString>,
+    /// Seconds for one call, its tries included.
+    pub timeout_seconds: u64,
+    /// Passages in one call.
+    pub candidates: usize,
+}
+
+impl Default for Reranker {
+    fn default() -> Self {
+        Self {
+            url: None,
+            model: None,
+            api_key: None,
+            timeout_seconds: 3,
+            candidates: 20,
         }
     }
 }
