@@ -1,4 +1,4 @@
-//! What the agent may say: catalog, FAQ, policies, intents. The only reader of the knowledge folder.
+//! What the agent may say: catalog, FAQ, policies, intents, synonyms. The only reader of the knowledge folder.
 
 mod catalog;
 mod chunks;
@@ -7,8 +7,10 @@ mod files;
 mod intents;
 mod markdown;
 mod orders;
+mod synonyms;
 mod table;
 mod vocabulary;
+mod yaml;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +23,7 @@ use crate::domain::{Currency, Language, Order, PassageKind, Product, ProductId};
 pub use chunks::{chunks, embedding_text, split};
 pub use files::copy;
 pub use intents::OUT_OF_SCOPE;
+pub use synonyms::Synonyms;
 
 use files::Files;
 
@@ -101,6 +104,8 @@ pub struct Knowledge {
     pub documents: Vec<Document>,
     /// Intents by name, [`OUT_OF_SCOPE`] among them.
     pub intents: Vec<IntentExamples>,
+    /// What customers say against what the texts say; empty when there is no such file.
+    pub synonyms: Synonyms,
     /// The demo's order book; empty when there is none.
     pub orders: Vec<Order>,
     /// What is odd but does no harm.
@@ -164,6 +169,7 @@ pub fn load(source: &KnowledgeSource, currency: Currency) -> Result<Knowledge, V
     let catalog = catalog::read(&files, currency, &mut notes);
     let documents = documents::read(&files, &mut notes);
     let intents = intents::read(&files, &mut notes);
+    let synonyms = synonyms::read(&files, &mut notes);
     let orders = orders::read(&files, &catalog, &mut notes);
     let fingerprint = files.fingerprint(&mut notes);
     notes.faults.sort();
@@ -187,6 +193,7 @@ pub fn load(source: &KnowledgeSource, currency: Currency) -> Result<Knowledge, V
         products,
         documents,
         intents,
+        synonyms,
         orders,
         warnings: notes.warnings,
         fingerprint,

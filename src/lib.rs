@@ -20,6 +20,7 @@ pub mod payments;
 pub mod ports;
 pub mod prompts;
 pub mod qdrant;
+pub mod rerank;
 pub mod retrieval;
 pub mod store;
 pub mod telemetry;

@@ -6,17 +6,24 @@ mod diversity;
 mod fuse;
 mod relevance;
 mod space;
+mod vocabulary;
+mod wording;
 
 pub use build::{BuildReport, Builder, IndexingError, embed_cached, embed_queries_cached};
 pub use corpus::{CorpusFault, read_corpus};
 pub use space::{Centre, CentreTexts, Known, Space};
+pub use wording::Wording;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::domain::{Language, Passage};
+use crate::knowledge::Knowledge;
 use crate::ports::{Filter, Generation, Index, IndexError, SearchRequest};
+use crate::rerank::Reranker;
 use relevance::Asked;
 
 /// Passages per leg before fusing.
@@ -32,6 +39,10 @@ const RELEVANT: f32 = 0.5;
 pub struct Retriever {
     index: Arc<dyn Index>,
     space: Arc<Space>,
+    wording: Arc<Wording>,
+    /// Where synonyms are, for the shop.
+    knowledge: Option<Arc<ArcSwap<Knowledge>>>,
+    reranker: Option<Reranker>,
 }
 
 /// What to search for.
@@ -102,10 +113,30 @@ pub struct Found {
 }
 
 impl Retriever {
-    /// A retriever over an index and the space of its vectors.
+    /// A retriever over an index, the space of its vectors and its words.
     #[must_use]
-    pub fn new(index: Arc<dyn Index>, space: Arc<Space>) -> Self {
-        Self { index, space }
+    pub fn new(index: Arc<dyn Index>, space: Arc<Space>, wording: Arc<Wording>) -> Self {
+        Self {
+            index,
+            space,
+            wording,
+            knowledge: None,
+            reranker: None,
+        }
+    }
+
+    /// With the synonyms of a shop's knowledge.
+    #[must_use]
+    pub fn with_synonyms(mut self, knowledge: Arc<ArcSwap<Knowledge>>) -> Self {
+        self.knowledge = Some(knowledge);
+        self
+    }
+
+    /// With an endpoint that has the last word on the order.
+    #[must_use]
+    pub fn with_reranker(mut self, reranker: Option<Reranker>) -> Self {
+        self.reranker = reranker;
+        self
     }
 
     /// The vector of a question from those that were made of it already; none when it must be made anew.
@@ -133,9 +164,10 @@ impl Retriever {
         };
         let usable =
             live.vectors && live.model == self.space.id() && query.legs != SearchLegs::Bm25;
+        let corrected = self.wording.correct(text, query.language);
         let vector = match query.vector {
-            Some(vector) if usable => Some(vector.to_vec()),
-            None if usable => self.vector(text, query.language).await,
+            Some(vector) if usable && corrected == text => Some(vector.to_vec()),
+            Some(_) | None if usable => self.vector(&corrected, query.language).await,
             Some(_) | None => None,
         };
         let mode = if vector.is_some() {
@@ -147,8 +179,8 @@ impl Retriever {
         let mut passages = Vec::new();
         for (filter, language) in searches(query, &live) {
             let request = SearchRequest {
-                words: (query.legs != SearchLegs::Dense).then(|| (text.to_owned(), language)),
-                instead: Vec::new(),
+                words: (query.legs != SearchLegs::Dense).then(|| (corrected.clone(), language)),
+                instead: self.synonyms(&corrected, language),
                 vector: vector.clone(),
                 limit: LEG,
                 filter,
@@ -166,12 +198,48 @@ impl Retriever {
                 words: asked,
             },
         );
+        let passages = self.reranked(&corrected, passages).await;
         Ok(Found {
             passages: diversity::diversify(passages, query.limit, query.diversity),
             mode,
             relevant: probability >= RELEVANT,
             probability,
         })
+    }
+
+    fn synonyms(&self, text: &str, language: Language) -> Vec<String> {
+        let Some(knowledge) = &self.knowledge else {
+            return Vec::new();
+        };
+        knowledge.load().synonyms.expand(text, language)
+    }
+
+    /// The best passages in the reranker's order; in their own when there is none or it fails.
+    async fn reranked(&self, text: &str, mut passages: Vec<Passage>) -> Vec<Passage> {
+        let Some(reranker) = &self.reranker else {
+            return passages;
+        };
+        let rest = passages.split_off(passages.len().min(reranker.candidates()));
+        let texts: Vec<String> = passages
+            .iter()
+            .map(|passage| format!("{}\n{}", passage.title, passage.text))
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        match reranker.rank(text, &texts).await {
+            Ok(ranked) => {
+                let ranked = ranked.into_iter().filter_map(|(place, score)| {
+                    let mut passage = passages.get(place)?.clone();
+                    passage.ranking.rerank_score = Some(score);
+                    Some(passage)
+                });
+                ranked.chain(rest).collect()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "passages stay in the search's own order");
+                passages.extend(rest);
+                passages
+            }
+        }
     }
 
     async fn vector(&self, text: &str, language: Language) -> Option<Vec<f32>> {

@@ -20,9 +20,10 @@ mod vectors;
 mod windows;
 mod words;
 
-pub use common::{is_common_word, reads_as};
+pub use common::{is_common_word, is_everyday_word, reads_as};
 pub use embedder::{BuiltinEmbedder, E5Embedder};
 pub use entities::entities;
+pub use features::folded;
 pub use injection::gives_orders;
 pub use intent::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE};
 pub use language::{LanguageTable, Languages, WordFrequency};

@@ -24,10 +24,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ports", &["domain"]),
     ("prompts", &["domain"]),
     // What is ours: the knowledge, the database, understanding.
-    ("knowledge", &["domain", "ports"]),
+    ("knowledge", &["domain", "ports", "understand"]),
     ("store", &["domain", "ports"]),
     ("understand", &["domain", "ports"]),
-    ("retrieval", &["domain", "knowledge", "ports", "store"]),
+    (
+        "retrieval",
+        &[
+            "domain",
+            "knowledge",
+            "ports",
+            "rerank",
+            "store",
+            "understand",
+        ],
+    ),
     (
         "tools",
         &[
@@ -64,6 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // One outside service each.
     ("openai", &["config", "ports"]),
     ("qdrant", &["config", "domain", "ports"]),
+    ("rerank", &["config"]),
     (
         "whatsapp",
         &["clock", "config", "domain", "failpoint", "ports", "store"],
@@ -98,6 +109,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "ports",
             "prompts",
             "qdrant",
+            "rerank",
             "retrieval",
             "store",
             "telemetry",

@@ -8,8 +8,9 @@ use crate::config::{BuiltinEncoder, Config};
 use crate::domain::Language;
 use crate::ports::{Filter, Generation, Index};
 use crate::qdrant::EdgeIndex;
+use crate::rerank::Reranker;
 use crate::retrieval::{
-    BuildReport, Builder, Found, Query, Retriever, SearchLegs, Space, read_corpus,
+    BuildReport, Builder, Found, Query, Retriever, SearchLegs, Space, Wording, read_corpus,
 };
 use crate::store::Store;
 use crate::understand::Languages;
@@ -19,6 +20,7 @@ pub struct Corpus {
     index: Arc<EdgeIndex>,
     space: Arc<Space>,
     store: Store,
+    wording: Arc<Wording>,
     retriever: Retriever,
     configured: Vec<Language>,
 }
@@ -47,11 +49,16 @@ impl Corpus {
         let both = config.embedding.encoder == BuiltinEncoder::E5;
         let questions = if both { questions()? } else { None };
         let space = Arc::new(space(config, &reader, questions.as_ref())?);
+        let wording = Wording::open(path);
+        let reranker = Reranker::new(&config.retrieval.reranker)
+            .map_err(|error| AppError::Configuration(error.to_string()))?;
         let index = Arc::new(EdgeIndex::open(&path.join("index"))?);
         let shared: Arc<dyn Index> = Arc::<EdgeIndex>::clone(&index);
         Ok(Self {
             store: Store::open(path).await?,
-            retriever: Retriever::new(shared, Arc::clone(&space)),
+            retriever: Retriever::new(shared, Arc::clone(&space), Arc::clone(&wording))
+                .with_reranker(reranker),
+            wording,
             index,
             space,
             configured: config.shop.languages.clone(),
@@ -104,7 +111,8 @@ impl Corpus {
             AppError::Configuration(lines.join("\n"))
         })?;
         let shared: Arc<dyn Index> = Arc::<EdgeIndex>::clone(&self.index);
-        let builder = Builder::new(shared, Arc::clone(&self.space), self.store.clone());
+        let wording = Arc::clone(&self.wording);
+        let builder = Builder::new(shared, Arc::clone(&self.space), wording, self.store.clone());
         Ok(builder.build(points, progress).await?)
     }
 

@@ -14,7 +14,8 @@ use crate::ports::IndexPoint;
 use crate::ports::{EmbedError, Embedder, Index, IndexError};
 use crate::prompts::{PromptError, Prompts};
 use crate::qdrant::{EdgeIndex, RemoteIndex};
-use crate::retrieval::{Builder, IndexingError, Retriever, Space};
+use crate::rerank::Reranker;
+use crate::retrieval::{Builder, IndexingError, Retriever, Space, Wording};
 use crate::store::{Store, StoreError};
 use crate::tools::{Registry, Workbench, registry};
 use crate::understand::e5::E5Encoder;
@@ -142,7 +143,14 @@ impl App {
         };
         let space = Arc::new(space(&config, &reader, questions.as_ref())?);
         let index = index(&config, data)?;
-        let retriever = Arc::new(Retriever::new(Arc::clone(&index), Arc::clone(&space)));
+        let wording = Wording::open(data);
+        let reranker = Reranker::new(&config.retrieval.reranker)
+            .map_err(|error| AppError::Configuration(error.to_string()))?;
+        let retriever = Arc::new(
+            Retriever::new(Arc::clone(&index), Arc::clone(&space), Arc::clone(&wording))
+                .with_synonyms(Arc::clone(&knowledge))
+                .with_reranker(reranker),
+        );
         let public_url: Arc<str> = public_url.trim_end_matches('/').into();
         let workbench = Workbench {
             knowledge: Arc::clone(&knowledge),
@@ -154,7 +162,7 @@ impl App {
         };
         Ok(Self {
             tools: Arc::new(registry(&workbench)),
-            builder: Builder::new(index, space, store.clone()),
+            builder: Builder::new(index, space, wording, store.clone()),
             config,
             data: data.to_owned(),
             store,

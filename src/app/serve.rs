@@ -97,7 +97,12 @@ async fn work(
     ready: CancellationToken,
     tasks: TaskTracker,
 ) {
-    let prepared = match app.prepare().await {
+    // Fitting takes seconds at the first start; who stops the server then does not wait for it.
+    let prepared = tokio::select! {
+        prepared = app.prepare() => prepared,
+        () = stop.cancelled() => return,
+    };
+    let prepared = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             tracing::error!(%error, "the agent cannot be prepared; the server stops");

@@ -35,6 +35,7 @@ pub fn run(shared: &Shared, args: &Args) -> Result<(), Failure> {
                 "products": knowledge.products.len(),
                 "documents": knowledge.documents.len(),
                 "intents": knowledge.intents.len(),
+                "synonyms": knowledge.synonyms.groups(),
                 "orders": knowledge.orders.len(),
                 "faults": [],
                 "warnings": knowledge.warnings,
@@ -46,10 +47,11 @@ pub fn run(shared: &Shared, args: &Args) -> Result<(), Failure> {
                 line(&format!("warning: {warning}"))?;
             }
             line(&format!(
-                "ok: {} products, {} documents, {} intents, {} orders",
+                "ok: {} products, {} documents, {} intents, {} groups of synonyms, {} orders",
                 knowledge.products.len(),
                 knowledge.documents.len(),
                 knowledge.intents.len(),
+                knowledge.synonyms.groups(),
                 knowledge.orders.len()
             ))
         }

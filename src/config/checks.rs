@@ -29,6 +29,13 @@ pub fn warnings(config: &Config) -> Vec<String> {
         warnings
             .push("llm.api_key is set without llm.base_url: the offline model answers".to_owned());
     }
+    let reranker = &config.retrieval.reranker;
+    if reranker.api_key.is_some() && reranker.url.is_none() {
+        warnings.push(
+            "retrieval.reranker.api_key is set without retrieval.reranker.url: nothing is reranked"
+                .to_owned(),
+        );
+    }
     warnings
 }
 
@@ -145,6 +152,10 @@ fn addresses(config: &Config, findings: &mut Findings) {
         ("embedding.base_url", config.embedding.base_url.as_deref()),
         ("retrieval.url", config.retrieval.url.as_deref()),
         (
+            "retrieval.reranker.url",
+            config.retrieval.reranker.url.as_deref(),
+        ),
+        (
             "whatsapp.graph_url",
             Some(config.whatsapp.graph_url.as_str()),
         ),
@@ -187,6 +198,10 @@ fn secrets(config: &Config, findings: &mut Findings) {
         ("llm.api_key", &config.llm.api_key),
         ("embedding.api_key", &config.embedding.api_key),
         ("retrieval.api_key", &config.retrieval.api_key),
+        (
+            "retrieval.reranker.api_key",
+            &config.retrieval.reranker.api_key,
+        ),
         ("whatsapp.verify_token", &config.whatsapp.verify_token),
         ("whatsapp.access_token", &config.whatsapp.access_token),
         (

@@ -70,10 +70,9 @@ impl Draft {
 
     /// The value of a dotted key such as `llm.model`, when it was written.
     pub(super) fn value(&self, key: &str) -> Option<&Value> {
-        match key.split_once('.') {
-            Some((section, key)) => self.values.get(section)?.get(key),
-            None => self.values.get(key),
-        }
+        let mut parts = key.split('.');
+        let first = self.values.get(parts.next()?)?;
+        parts.try_fold(first, |table, part| table.get(part))
     }
 
     /// Takes in a TOML file.
@@ -131,7 +130,7 @@ impl Draft {
         }
         let key = match (rest.split_once("__"), rest.strip_prefix('_')) {
             (Some((section, key)), _) if !section.is_empty() => {
-                format!("{}.{}", section.to_lowercase(), key.to_lowercase())
+                nested(&section.to_lowercase(), &key.to_lowercase(), schema)
             }
             (_, Some(key)) => key.trim_start_matches('_').to_lowercase(),
             (_, None) => return,
@@ -149,30 +148,40 @@ impl Draft {
 
     /// Sets a dotted key from text, read as the schema expects it.
     pub(super) fn set(&mut self, key: &str, text: &str, schema: &Schema, origin: Origin) {
-        let (section, name) = key.split_once('.').unwrap_or(("", key));
-        let mut parts: Vec<&str> = vec![section, name];
-        parts.retain(|part| !part.is_empty());
+        let parts: Vec<&str> = key.split('.').filter(|part| !part.is_empty()).collect();
         let pointer: String = parts.iter().map(|part| escaped(part)).collect();
         let value = schema.expected(&pointer).read(text);
-        let table = if section.is_empty() {
-            &mut self.values
-        } else {
-            let table = self
-                .values
-                .entry(section)
+        let Some((name, tables)) = parts.split_last() else {
+            return;
+        };
+        let mut table = &mut self.values;
+        for part in tables {
+            let inner = table
+                .entry(*part)
                 .or_insert_with(|| Value::Object(Map::new()));
-            match table.as_object_mut() {
-                Some(table) => table,
-                // The file has a plain value where the section belongs; that is a fault of its own.
+            match inner.as_object_mut() {
+                Some(inner) => table = inner,
+                // The file has a plain value where the table belongs; that is a fault of its own.
                 None => return,
             }
-        };
-        table.insert(name.to_owned(), value);
+        }
+        table.insert((*name).to_owned(), value);
         let below = format!("{pointer}/");
         self.origins
             .retain(|written, _| !written.starts_with(&below));
         self.origins.insert(pointer, origin);
     }
+}
+
+/// The dotted key of a variable's section and the rest of its name, in which two underscores lead into a table.
+fn nested(section: &str, rest: &str, schema: &Schema) -> String {
+    if let Some((table, key)) = rest.split_once("__") {
+        let pointer = format!("{}{}", escaped(section), escaped(table));
+        if schema.expected(&pointer).is_table() {
+            return format!("{section}.{table}.{key}");
+        }
+    }
+    format!("{section}.{rest}")
 }
 
 /// A part of a JSON pointer with its slash.

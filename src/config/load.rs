@@ -178,6 +178,7 @@ fn tidied(mut config: Config, draft: &Draft, file: Option<&Path>) -> Config {
         &mut config.server.public_url,
         &mut config.llm.base_url,
         &mut config.embedding.base_url,
+        &mut config.retrieval.reranker.url,
     ];
     optional.into_iter().flatten().for_each(trim);
     trim(&mut config.whatsapp.graph_url);
@@ -192,7 +193,7 @@ fn tidied(mut config: Config, draft: &Draft, file: Option<&Path>) -> Config {
     config
 }
 
-/// `whatsapp.numbers` for a pointer into one of the numbers.
+/// `whatsapp.numbers` for a pointer into one of the numbers, `retrieval.reranker` for one into its table.
 fn top_key(pointer: &str) -> String {
     let parts: Vec<&str> = pointer.split('/').skip(1).take(2).collect();
     dotted(&format!("/{}", parts.join("/")))

@@ -85,19 +85,19 @@ impl Schema {
         differences
     }
 
-    /// All keys, dotted: `demo`, `llm.model`.
+    /// All keys, dotted: `demo`, `llm.model`, `retrieval.reranker.url`.
     pub(super) fn keys(&self) -> Vec<String> {
+        self.keys_below("")
+    }
+
+    fn keys_below(&self, table: &str) -> Vec<String> {
         let mut keys = Vec::new();
-        for name in self.names("") {
-            let pointer = escaped(&name);
+        for name in self.names(table) {
+            let pointer = format!("{table}{}", escaped(&name));
             if self.expected(&pointer).table {
-                keys.extend(
-                    self.names(&pointer)
-                        .into_iter()
-                        .map(|key| format!("{name}.{key}")),
-                );
+                keys.extend(self.keys_below(&pointer));
             } else {
-                keys.push(name);
+                keys.push(dotted(&pointer));
             }
         }
         keys
@@ -231,6 +231,11 @@ impl Schema {
 }
 
 impl Expected {
+    /// Whether keys of its own stand there.
+    pub(super) fn is_table(&self) -> bool {
+        self.table
+    }
+
     /// A value from a variable or flag. Text that does not fit stays text, for the schema to complain about.
     pub(super) fn read(&self, text: &str) -> Value {
         let trimmed = text.trim();
@@ -245,7 +250,7 @@ impl Expected {
         {
             return value;
         }
-        if self.list && trimmed.starts_with('[') {
+        if (self.list && trimmed.starts_with('[')) || (self.table && trimmed.starts_with('{')) {
             return serde_json::from_str(trimmed).unwrap_or_else(|_| Value::from(text));
         }
         if self.list && (!self.text || trimmed.contains(',')) {
@@ -313,10 +318,7 @@ pub(super) fn pointer_of(key: &str) -> String {
 }
 
 fn variable_of(key: &str) -> String {
-    let (section, name) = key.split_once('.').unwrap_or(("", key));
-    format!(
-        "SPORTELLO_{}__{}",
-        section.to_uppercase(),
-        name.to_uppercase()
-    )
+    let name = key.to_uppercase().replace('.', "__");
+    let separator = if key.contains('.') { "" } else { "_" };
+    format!("SPORTELLO_{separator}{name}")
 }

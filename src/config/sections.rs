@@ -226,6 +226,8 @@ pub struct Retrieval {
     pub chunk_tokens: usize,
     /// What repeating all words of a better passage costs, in units of the score; 0 lets passages repeat each other.
     pub diversity: f32,
+    /// An endpoint that puts the best passages in order.
+    pub reranker: Reranker,
 }
 
 impl Default for Retrieval {
@@ -238,6 +240,36 @@ impl Default for Retrieval {
             passages: 6,
             chunk_tokens: 220,
             diversity: 0.05,
+            reranker: Reranker::default(),
+        }
+    }
+}
+
+/// An endpoint that scores passages against a question. Without an address none is asked.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reranker {
+    /// The whole address, usually ending in `/rerank`.
+    pub url: Option<String>,
+    /// The model's name there; some endpoints need none.
+    pub model: Option<String>,
+    /// Its key.
+    #[schemars(with = "Option<String>")]
+    pub api_key: Option<SecretString>,
+    /// Seconds for one call, its tries included.
+    pub timeout_seconds: u64,
+    /// Passages in one call.
+    pub candidates: usize,
+}
+
+impl Default for Reranker {
+    fn default() -> Self {
+        Self {
+            url: None,
+            model: None,
+            api_key: None,
+            timeout_seconds: 3,
+            candidates: 20,
         }
     }
 }

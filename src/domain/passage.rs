@@ -86,4 +86,7 @@ pub struct Ranking {
     pub bm25_rank: Option<u32>,
     /// BM25 score, at least 0.
     pub bm25_score: Option<f32>,
+    /// What the reranker gave; comparable within one answer only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerank_score: Option<f32>,
 }

@@ -8,7 +8,7 @@ use serde_saphyr::Spanned;
 use crate::domain::{Language, PassageKind};
 
 use super::files::Files;
-use super::intents::yaml_fault;
+use super::yaml::yaml_fault;
 use super::{Document, Notes, vocabulary};
 
 const FOLDERS: [(&str, PassageKind); 2] =

@@ -1,16 +1,15 @@
 //! `intents/<name>.yaml`: what customers say when they mean something.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::domain::Language;
 
 use super::files::Files;
-use super::{Fault, IntentExamples, Notes, vocabulary};
+use super::yaml::{ByLanguage, line, yaml_fault};
+use super::{IntentExamples, Notes, vocabulary};
 
 /// The name under which everything stands that the shop does not deal with.
 pub const OUT_OF_SCOPE: &str = "out_of_scope";
@@ -72,59 +71,12 @@ fn read_from(files: &Files, notes: &mut Notes) -> Vec<IntentExamples> {
     intents
 }
 
-/// A fault of YAML, in one line.
-pub(super) fn yaml_fault(path: &str, error: &serde_saphyr::Error) -> Fault {
-    let line = error.location().map_or(1, |location| location.line());
-    let text = error.without_snippet().to_string();
-    let text = text.lines().next().unwrap_or_default();
-    let text = text.strip_prefix("error: ").unwrap_or(text);
-    // The line is named before the message already.
-    let text = match text.rfind(" at line ") {
-        Some(end) => text.get(..end).unwrap_or(text),
-        None => text,
-    };
-    let advice = if text == "expected string scalar" {
-        "put the text in quotes"
-    } else {
-        "correct it here"
-    };
-    let message = format!("the YAML cannot be used: {text}; {advice}");
-    Fault::new(path, usize::try_from(line).unwrap_or(1), message)
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IntentFile {
     name: Option<Spanned<String>>,
     description: Option<String>,
-    examples: Option<ByLanguage>,
-}
-
-/// Each language with its examples, in the file's order and with lines.
-struct ByLanguage(Vec<(Spanned<String>, Vec<Spanned<String>>)>);
-
-impl<'de> Deserialize<'de> for ByLanguage {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-
-        impl<'de> Visitor<'de> for Entries {
-            type Value = ByLanguage;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a list of examples for each language")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ByLanguage, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(ByLanguage(entries))
-            }
-        }
-
-        deserializer.deserialize_map(Entries)
-    }
+    examples: Option<ByLanguage<Vec<Spanned<String>>>>,
 }
 
 /// Where each example was first: language and folded text to intent, file and line.
@@ -258,8 +210,4 @@ fn is_new(
         notes.fault(path, line(example), message);
     }
     false
-}
-
-fn line(found: &Spanned<String>) -> usize {
-    usize::try_from(found.referenced.line()).unwrap_or(1)
 }

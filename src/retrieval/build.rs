@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::space::{PassageText, Space};
+use super::wording::Wording;
 use crate::domain::Language;
 use crate::knowledge::embedding_text;
 use crate::ports::{EmbedError, Embedder, Generation, Index, IndexError, IndexPoint};
@@ -23,6 +24,7 @@ pub struct Builder {
     /// The index.
     pub index: Arc<dyn Index>,
     space: Arc<Space>,
+    wording: Arc<Wording>,
     store: Store,
     /// Two builds at once would write into the same unfinished generation.
     turn: Mutex<()>,
@@ -56,10 +58,16 @@ pub enum IndexingError {
 impl Builder {
     /// A builder of vectors in this space. `store` keeps those that were made.
     #[must_use]
-    pub fn new(index: Arc<dyn Index>, space: Arc<Space>, store: Store) -> Self {
+    pub fn new(
+        index: Arc<dyn Index>,
+        space: Arc<Space>,
+        wording: Arc<Wording>,
+        store: Store,
+    ) -> Self {
         Self {
             index,
             space,
+            wording,
             store,
             turn: Mutex::default(),
         }
@@ -76,6 +84,7 @@ impl Builder {
         progress: impl Fn(usize, usize) + Send + Sync,
     ) -> Result<BuildReport, IndexingError> {
         let _turn = self.turn.lock().await;
+        self.learn(&points).await;
         let content = content(&points);
         let live = self.index.live().await?;
         let current = live.as_ref().is_some_and(|live| {
@@ -104,11 +113,19 @@ impl Builder {
     /// What the index says.
     pub async fn build_words(&self, mut points: Vec<IndexPoint>) -> Result<(), IndexingError> {
         let _turn = self.turn.lock().await;
+        self.learn(&points).await;
         if self.index.live().await?.is_some() {
             return Ok(());
         }
         let content = content(&points);
         self.write(&mut points, &content, false).await
+    }
+
+    /// Without the file only other processes go without these words.
+    async fn learn(&self, points: &[IndexPoint]) {
+        if let Err(error) = self.wording.learn(points).await {
+            tracing::warn!(%error, "the words of the index are not kept");
+        }
     }
 
     /// What the points make together; each learns in which languages its document exists.

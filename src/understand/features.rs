@@ -100,7 +100,8 @@ impl Vocabulary {
 }
 
 /// Lower case without accents; what a customer types in a hurry equals what a shop writes with care.
-pub(super) fn folded(text: &str) -> String {
+#[must_use]
+pub fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for letter in text.nfkd().filter(|letter| !is_combining_mark(*letter)) {
         match letter {

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
+use serde_json::Value;
 use sportello::config::{self, Config, Flag, PaymentProvider, ToolMode};
 
 const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sportello.toml");
 
 /// The keys whose default is that they are not set.
-const WITHOUT_DEFAULT: [&str; 18] = [
+const WITHOUT_DEFAULT: [&str; 21] = [
     "server.public_url",
     "knowledge.path",
     "llm.base_url",
@@ -19,6 +20,9 @@ const WITHOUT_DEFAULT: [&str; 18] = [
     "embedding.api_key",
     "retrieval.url",
     "retrieval.api_key",
+    "retrieval.reranker.url",
+    "retrieval.reranker.api_key",
+    "retrieval.reranker.model",
     "whatsapp.app_secret",
     "whatsapp.verify_token",
     "whatsapp.access_token",
@@ -89,8 +93,22 @@ fn documented() -> Vec<(String, String, bool)> {
     keys
 }
 
+/// The dotted keys of a table, those of tables in it included.
+fn keys_of(schema: &Value, table: &Value, prefix: &str, keys: &mut Vec<String>) {
+    for (name, value) in table["properties"].as_object().unwrap() {
+        let key = format!("{prefix}{name}");
+        let inner = value["$ref"]
+            .as_str()
+            .map(|reference| schema.pointer(&reference[1..]).unwrap());
+        match inner.filter(|inner| inner["properties"].is_object()) {
+            Some(inner) => keys_of(schema, inner, &format!("{key}."), keys),
+            None => keys.push(key),
+        }
+    }
+}
+
 fn as_file(key: &str, line: &str) -> String {
-    match key.split_once('.') {
+    match key.rsplit_once('.') {
         Some((section, _)) => format!("[{section}]\n{line}\n"),
         None => format!("{line}\n"),
     }
@@ -106,18 +124,7 @@ fn the_default_file_changes_nothing() {
 fn the_default_file_documents_every_key_once_with_its_default() {
     let schema = schemars::schema_for!(Config).to_value();
     let mut expected = Vec::new();
-    for (name, value) in schema["properties"].as_object().unwrap() {
-        match value["$ref"]
-            .as_str()
-            .map(|reference| schema.pointer(&reference[1..]).unwrap())
-        {
-            Some(section) => {
-                let keys = section["properties"].as_object().unwrap().keys();
-                expected.extend(keys.map(|key| format!("{name}.{key}")));
-            }
-            None => expected.push(name.clone()),
-        }
-    }
+    keys_of(&schema, &schema, "", &mut expected);
     let documented = documented();
     let mut found: Vec<String> = documented.iter().map(|(key, ..)| key.clone()).collect();
     expected.sort();
@@ -174,7 +181,8 @@ fn it_is_a_demo_only_without_a_file() {
 
 #[test]
 fn the_environment_wins_over_the_file_and_flags_over_both() {
-    let toml = "[llm]\nmodel = \"from-file\"\ntries = 2\n[server]\nlisten = \"127.0.0.1:1\"\n";
+    let toml = "[llm]\nmodel = \"from-file\"\ntries = 2\n[server]\nlisten = \"127.0.0.1:1\"\n\
+        [retrieval.reranker]\nurl = \"http://localhost:1/rerank/\"\ncandidates = 5\n";
     let variables = [
         ("SPORTELLO_LLM__MODEL", "123"),
         ("SPORTELLO_LLM__TOOL_MODE", "json_schema"),
@@ -188,6 +196,8 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
             r#"[{"phone_number_id":"7"}]"#,
         ),
         ("SPORTELLO_SERVER__LISTEN", "127.0.0.1:2"),
+        ("SPORTELLO_RETRIEVAL__RERANKER__CANDIDATES", "30"),
+        ("SPORTELLO_RETRIEVAL__RERANKER__API_KEY", "123"),
         ("SPORTELLO_DESK__HOURS", ""),
         ("SPORTELLO_MODELS", "/models"),
         ("SPORTELLO_LOG", "debug"),
@@ -195,6 +205,12 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
     ];
     let config = load(toml, &variables).unwrap();
     assert_eq!(config.llm.model, "123");
+    let reranker = &config.retrieval.reranker;
+    assert_eq!(
+        (reranker.candidates, reranker.url.as_deref()),
+        (30, Some("http://localhost:1/rerank"))
+    );
+    assert_eq!(reranker.api_key.as_ref().unwrap().expose_secret(), "123");
     assert_eq!(config.llm.tries, 2);
     assert_eq!(config.llm.tool_mode, ToolMode::JsonSchema);
     assert_eq!(
@@ -416,4 +432,36 @@ proptest! {
     ) {
         let _ = load(&text, &[(&name, &value)]);
     }
+}
+
+#[test]
+fn faults_of_a_table_in_a_section_have_their_places() {
+    let toml = "[retrieval.reranker]\nurl = \"rerank\"\napi_key = \" \"\n";
+    let variables = [
+        ("SPORTELLO_RETRIEVAL__RERANKER__TIMEOUT", "1"),
+        ("SPORTELLO_RETRIEVAL__RERANKER__CANDIDATES", "0"),
+    ];
+    assert_eq!(
+        load(toml, &variables).unwrap_err(),
+        [
+            "SPORTELLO_RETRIEVAL__RERANKER__CANDIDATES: `retrieval.reranker.candidates` must be a whole number of at least 1",
+            "SPORTELLO_RETRIEVAL__RERANKER__TIMEOUT: unknown key `retrieval.reranker.timeout`; use one of url, model, api_key, timeout_seconds, candidates",
+        ]
+    );
+    assert_eq!(
+        load(toml, &[]).unwrap_err(),
+        [
+            "sportello.toml:2: `retrieval.reranker.url` is not a web address; write for example \"https://shop.example\"",
+            "sportello.toml:3: `retrieval.reranker.api_key` is empty; fill it in or remove it",
+        ]
+    );
+    let whole = [(
+        "SPORTELLO_RETRIEVAL__RERANKER",
+        r#"{"url":"http://h/rerank"}"#,
+    )];
+    let config = load("", &whole).unwrap();
+    assert_eq!(
+        config.retrieval.reranker.url.as_deref(),
+        Some("http://h/rerank")
+    );
 }

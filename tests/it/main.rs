@@ -29,6 +29,8 @@ mod payments;
 #[cfg(test)]
 mod qdrant;
 #[cfg(test)]
+mod rerank;
+#[cfg(test)]
 mod serving;
 #[cfg(test)]
 mod store;

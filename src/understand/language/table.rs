@@ -55,7 +55,7 @@ pub struct LanguageTable {
 
 impl LanguageTable {
     /// The table that is part of the program.
-    pub(super) fn builtin() -> &'static Self {
+    pub(in crate::understand) fn builtin() -> &'static Self {
         static SHARED: LazyLock<LanguageTable> =
             LazyLock::new(|| LanguageTable::from_bytes(BUILTIN).unwrap_or_default());
         &SHARED
@@ -127,6 +127,12 @@ impl LanguageTable {
                 .get(place)?
                 .map(|level| RAREST + f32::from(level) * step),
         )
+    }
+
+    /// The logarithm of a lower-case word's frequency in one language; none when the table does not have it there.
+    pub(in crate::understand) fn share(&self, word: &str, language: Language) -> Option<f32> {
+        let share = *self.look_up(word)?.get(column(language)?)?;
+        (share > RAREST).then_some(share)
     }
 
     /// The table as its file stores it: `SPLT` 1, the number of words as little-endian u32, and for each word the
