@@ -117,6 +117,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "knowledge",
             "ports",
             "retrieval",
+            "store",
             "tools",
             "understand",
         ],

@@ -1,0 +1,86 @@
+//! Labelled sets: files of lines of `{"text", "language"}` with `"intent"` or `"label"`, or neither.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::bench::Bench;
+use crate::app::AppError;
+use crate::domain::Language;
+use crate::understand::LabelledText;
+
+/// The languages by the names of their folders.
+pub(super) const FOLDERS: [(&str, Language); 6] = [
+    ("english", Language::EN),
+    ("italian", Language::IT),
+    ("spanish", Language::ES),
+    ("portuguese", Language::PT),
+    ("german", Language::DE),
+    ("french", Language::FR),
+];
+
+/// A text with what it is known to be.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Row {
+    pub(super) text: String,
+    /// The intent or the mood; empty in a set of languages.
+    #[serde(default, alias = "intent")]
+    pub(super) label: String,
+    pub(super) language: Option<Language>,
+}
+
+impl Row {
+    pub(super) fn example(self) -> LabelledText {
+        LabelledText {
+            text: self.text,
+            intent: self.label,
+            language: self.language,
+        }
+    }
+}
+
+impl Bench {
+    /// A file of a public set; nothing, with a notice, where it is absent.
+    pub(super) fn shared(&self, name: &str) -> Result<Option<Vec<Row>>, AppError> {
+        self.rows(&self.shared.join(name))
+    }
+
+    /// A file of the shop's own cases; nothing, with a notice, where it is absent.
+    pub(super) fn own(&self, name: &str) -> Result<Option<Vec<Row>>, AppError> {
+        self.rows(&self.own.join(name))
+    }
+
+    /// Several files of a public set one after the other, as examples; nothing when one is absent.
+    pub(super) fn examples_of(
+        &self,
+        folder: &str,
+        parts: &[&str],
+    ) -> Result<Option<Vec<LabelledText>>, AppError> {
+        let mut examples = Vec::new();
+        for part in parts {
+            let Some(rows) = self.shared(&format!("{folder}/{part}.jsonl"))? else {
+                return Ok(None);
+            };
+            examples.extend(rows.into_iter().map(Row::example));
+        }
+        Ok(Some(examples))
+    }
+
+    fn rows(&self, path: &Path) -> Result<Option<Vec<Row>>, AppError> {
+        if !path.exists() {
+            (self.say)(&format!("skipped: {} is absent", path.display()));
+            return Ok(None);
+        }
+        let fault = |what: String| AppError::Configuration(format!("{}{what}", path.display()));
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| fault(format!(" cannot be read: {error}")))?;
+        let mut rows = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            if !line.trim().is_empty() {
+                let row = serde_json::from_str(line);
+                rows.push(row.map_err(|error| fault(format!(":{number}: {error}")))?);
+            }
+        }
+        Ok(Some(rows))
+    }
+}
