@@ -16,6 +16,7 @@ pub use case::{
 };
 pub use figures::{
     Area, Bench, Drawing, Figure, FigureReport, Section, Table, Target, Unit, Verdict, measure,
+    served,
 };
 pub use report::{CaseResult, KindReport, Report, Share};
 pub use run::run;

@@ -1,13 +1,18 @@
 //! `sportello report`: figures on labelled sets, as a page and as a table.
 
+mod server;
+
 use std::path::PathBuf;
 
 use super::output::{line, note};
 use super::{Failure, Shared};
 use crate::app::{AppError, encoder, examples, folder, knowledge_source, questions};
-use crate::eval::{Area, Bench, measure};
+use crate::eval::{Area, Bench, FigureReport, measure, served};
 use crate::knowledge;
 use crate::store::Store;
+
+/// Messages that a server answers before its memory is measured.
+const SERVED: usize = 25;
 
 /// What `report` does.
 #[derive(Debug, clap::Subcommand)]
@@ -60,7 +65,7 @@ pub async fn run(shared: Shared, report: Report) -> Result<(), Failure> {
     } else {
         &only
     };
-    let report = measure(&bench, areas).await;
+    let report = figures(&bench, areas).await;
     store.close().await;
     let report = report?;
     for text in report.lines() {
@@ -73,4 +78,19 @@ pub async fn run(shared: Shared, report: Report) -> Result<(), Failure> {
         note(&format!("wrote {}", file.display()));
     }
     Ok(())
+}
+
+async fn figures(bench: &Bench, areas: &[Area]) -> Result<FigureReport, Failure> {
+    let mut report = measure(bench, areas).await?;
+    if !areas.contains(&Area::Speed) || bench.questions.is_none() {
+        return Ok(report);
+    }
+    let messages = bench.messages(SERVED)?;
+    if !messages.is_empty() {
+        note("speed: a server of its own");
+        let measured = server::measure(&messages).await?;
+        let section = served(&measured.ready, measured.resident, messages.len());
+        report.sections.push(section);
+    }
+    Ok(report)
 }

@@ -20,6 +20,7 @@ use std::str::FromStr;
 
 pub use bench::Bench;
 pub use figure::{Figure, Target, Unit, Verdict};
+pub use speed::served;
 
 use crate::app::AppError;
 use crate::domain::Language;

@@ -50,6 +50,20 @@ impl Bench {
         self.rows(&self.own.join(name))
     }
 
+    /// The first of the shop's own messages, as many as there are up to `most`.
+    ///
+    /// # Errors
+    /// When a file of them cannot be read.
+    pub fn messages(&self, most: usize) -> Result<Vec<String>, AppError> {
+        let mut texts = Vec::new();
+        for file in ["intent_cases", "language_cases", "sentiment_cases"] {
+            let rows = self.own(&format!("{file}.jsonl"))?.unwrap_or_default();
+            texts.extend(rows.into_iter().map(|row| row.text));
+        }
+        texts.truncate(most);
+        Ok(texts)
+    }
+
     /// Several files of a public set one after the other, as examples; nothing when one is absent.
     pub(super) fn examples_of(
         &self,

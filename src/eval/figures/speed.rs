@@ -17,6 +17,8 @@ const MESSAGES: usize = 500;
 const WARM_UP: usize = 20;
 const WITHOUT_E5: Target = Target::new(5.0, 2.0);
 const WITH_E5: Target = Target::new(25.0, 12.0);
+const READY: Target = Target::new(1_000.0, 300.0);
+const RESIDENT: Target = Target::new(350.0, 250.0);
 /// The steps that are timed, in the order of [`Times`].
 const STEPS: [&str; 6] = [
     "language",
@@ -35,12 +37,7 @@ const E5_STEPS: [&str; 4] = [
 
 pub(super) async fn measure(bench: &Bench) -> Result<Section, AppError> {
     let mut section = Section::new("Speed");
-    let mut texts = Vec::new();
-    for file in ["intent_cases", "language_cases", "sentiment_cases"] {
-        let rows = bench.own(&format!("{file}.jsonl"))?.unwrap_or_default();
-        texts.extend(rows.into_iter().map(|row| row.text));
-    }
-    texts.truncate(MESSAGES);
+    let texts = bench.messages(MESSAGES)?;
     if texts.is_empty() {
         return Ok(section);
     }
@@ -88,6 +85,22 @@ pub(super) async fn measure(bench: &Bench) -> Result<Section, AppError> {
         }
     }
     Ok(section)
+}
+
+/// The figures of a server with both encoders: milliseconds from start to ready, and bytes of resident memory
+/// after some messages.
+#[must_use]
+pub fn served(ready: &[f64], resident: Option<u64>, messages: usize) -> Section {
+    let mut section = Section::new("Server with both encoders");
+    let name = "start to ready, warm file cache";
+    let figure = Figure::new(name, Unit::Milliseconds, median(ready), ready.len());
+    section.figures.push(figure.expecting(READY));
+    if let Some(bytes) = resident {
+        let name = "resident memory after so many messages";
+        let figure = Figure::new(name, Unit::Megabytes, bytes as f64 / 1e6, messages);
+        section.figures.push(figure.expecting(RESIDENT));
+    }
+    section
 }
 
 /// Milliseconds of each step, a number for each message.
