@@ -69,6 +69,8 @@ pub struct Settings {
     pub output_tokens: u32,
     /// Passages that a turn reads.
     pub passages: usize,
+    /// What repeating an earlier passage costs, in units of the score.
+    pub diversity: f32,
     /// Failures to understand, in a row, before a person is called.
     pub misunderstandings: u32,
     /// Polarity at or below which a person is called.

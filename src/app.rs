@@ -2,6 +2,7 @@
 
 mod control;
 mod conversing;
+mod corpus;
 mod doors;
 mod open;
 mod prepare;
@@ -9,6 +10,7 @@ mod serve;
 
 pub use control::{Command, Remote, RemoteError, Report, perform};
 pub use conversing::{Said, Talk};
+pub use corpus::{Corpus, CorpusReader, CorpusSearch};
 pub use doors::mcp_state;
 pub use open::{App, AppError, encoder, folder, knowledge_source, questions};
 pub use prepare::{Prepared, Readers, examples};

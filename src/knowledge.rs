@@ -11,14 +11,14 @@ mod table;
 mod vocabulary;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::{Currency, Language, Order, PassageKind, Product, ProductId};
 
-pub use chunks::{chunks, embedding_text};
+pub use chunks::{chunks, embedding_text, split};
 pub use files::copy;
 pub use intents::OUT_OF_SCOPE;
 
@@ -136,20 +136,6 @@ impl Knowledge {
             }
         }
         categories
-    }
-
-    /// The documents and products that do not exist in this language.
-    #[must_use]
-    pub fn documents_without(&self, language: Language) -> HashSet<&str> {
-        let documents = self.documents.iter().map(|document| document.id.as_str());
-        let missing = documents.filter(|id| self.document(id, language).is_none());
-        let products = self
-            .products
-            .iter()
-            .filter(|product| !product.texts.contains_key(&language));
-        missing
-            .chain(products.map(|product| product.id.as_str()))
-            .collect()
     }
 
     /// A picture by its file name, with its media type. Reads the disk unless the picture is part of the program.

@@ -1,5 +1,7 @@
 //! The few outside things the agent needs, as narrow traits. Each has two real implementations.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -198,6 +200,12 @@ pub struct Generation {
     pub vectors: bool,
     /// How many points it holds.
     pub points: usize,
+    /// How many documents it holds.
+    #[serde(default)]
+    pub documents: usize,
+    /// How many of them exist in each language.
+    #[serde(default)]
+    pub languages: BTreeMap<Language, usize>,
 }
 
 /// One chunk as the index stores it.
@@ -207,6 +215,8 @@ pub struct IndexPoint {
     pub passage: Passage,
     /// What BM25 reads: title, headings and text.
     pub words: String,
+    /// The languages in which its document exists.
+    pub languages: Vec<Language>,
     /// The vector, when there is one.
     pub vector: Option<Vec<f32>>,
     /// Price in minor units, for products.
@@ -222,6 +232,8 @@ pub struct IndexPoint {
 pub struct SearchRequest {
     /// The query's words and the language whose stemmer reads them.
     pub words: Option<(String, Language)>,
+    /// More words that a passage may have instead: synonyms and corrected spellings.
+    pub instead: Vec<String>,
     /// The query's vector.
     pub vector: Option<Vec<f32>>,
     /// Passages per leg.
@@ -239,7 +251,9 @@ pub struct Filter {
     pub languages: Vec<Language>,
     /// One of these categories.
     pub categories: Vec<String>,
-    /// A price in this range.
+    /// A document that does not exist in this language.
+    pub missing_in: Option<Language>,
+    /// A price in this range, if it has a price at all.
     pub price: Option<PriceRange>,
     /// In stock.
     pub in_stock: bool,
@@ -252,6 +266,8 @@ pub struct Legs {
     pub dense: Vec<(Passage, f32)>,
     /// BM25; the score is at least 0.
     pub bm25: Vec<(Passage, f32)>,
+    /// Words of the query that BM25 read, stop words left out.
+    pub words: usize,
 }
 
 /// Why the index did not answer.

@@ -316,6 +316,7 @@ mod tests {
             },
             output_tokens: 1,
             passages: 1,
+            diversity: 0.0,
             misunderstandings: 1,
             upset_below: -1.0,
         };

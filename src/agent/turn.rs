@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::ports::{EmbedError, Filter, ModelRequest, Request, TurnFacts};
 use crate::prompts::Words;
-use crate::retrieval::{Found, Query};
+use crate::retrieval::{Found, Known, Query, SearchLegs};
 use crate::tools::{CallContext, Caller};
 use crate::understand::Vectors;
 
@@ -192,18 +192,6 @@ impl Agent {
         }
     }
 
-    /// The vector that the index can be asked with, if it was made already.
-    fn searchable<'a>(&self, read: &'a Read) -> Option<&'a [f32]> {
-        let questions = self.questions.as_ref();
-        if questions.is_some_and(|questions| self.retriever.embeds_with(questions.id())) {
-            read.as_question.as_deref()
-        } else if self.retriever.embeds_with(self.reader.id()) {
-            read.as_message.as_deref()
-        } else {
-            None
-        }
-    }
-
     fn language(&self, requests: &[Request], input: &TurnInput) -> Language {
         requests
             .first()
@@ -232,7 +220,7 @@ impl Agent {
         trace.passages = self
             .passages(
                 &plain::without_cards(text),
-                self.searchable(&read),
+                self.retriever.known(language, read.known()),
                 language,
                 trace,
             )
@@ -289,22 +277,25 @@ impl Agent {
     async fn passages(
         &self,
         text: &str,
-        vector: Option<&[f32]>,
+        vector: Option<Vec<f32>>,
         language: Language,
         trace: &mut TurnTrace,
     ) -> Vec<Passage> {
         let query = Query {
             text,
-            vector,
+            vector: vector.as_deref(),
             language,
             limit: self.settings.passages,
             filter: Filter::default(),
+            diversity: self.settings.diversity,
+            legs: SearchLegs::Both,
         };
         match self.retriever.search(&query).await {
             Ok(Found {
                 passages,
                 mode,
                 relevant,
+                ..
             }) => {
                 mode.name().clone_into(&mut trace.retrieval);
                 if passages.iter().any(|passage| gives_orders(&passage.text)) {
@@ -375,6 +366,13 @@ struct Read {
 }
 
 impl Read {
+    fn known(&self) -> Known<'_> {
+        Known {
+            sentence: self.as_message.as_deref(),
+            retrieval: self.as_question.as_deref(),
+        }
+    }
+
     /// Without a vector the classifiers work on words alone.
     fn vectors(&self) -> Vectors<'_> {
         Vectors {

@@ -22,7 +22,7 @@ use super::prepare::Prepared;
 use crate::domain::{Language, PassageKind};
 use crate::mcp;
 use crate::ports::Filter;
-use crate::retrieval::Query;
+use crate::retrieval::{Query, SearchLegs};
 use crate::tools::{CallContext, Caller};
 
 const SOCKET: &str = "control.sock";
@@ -119,6 +119,8 @@ pub async fn perform(
                 .search(&Query {
                     text: &query,
                     vector: None,
+                    diversity: 0.0,
+                    legs: SearchLegs::Both,
                     language: language.unwrap_or_else(|| detect(&query)),
                     limit,
                     filter: Filter {

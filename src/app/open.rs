@@ -10,10 +10,11 @@ use crate::config::{self, BuiltinEncoder, Config, EmbeddingProvider, PaymentProv
 use crate::events::Events;
 use crate::knowledge::{self, Fault, Knowledge, KnowledgeSource};
 use crate::openai::OpenAiEmbedder;
+use crate::ports::IndexPoint;
 use crate::ports::{EmbedError, Embedder, Index, IndexError};
 use crate::prompts::{PromptError, Prompts};
 use crate::qdrant::{EdgeIndex, RemoteIndex};
-use crate::retrieval::{Builder, IndexingError, Retriever};
+use crate::retrieval::{Builder, IndexingError, Retriever, Space};
 use crate::store::{Store, StoreError};
 use crate::tools::{Registry, Workbench, registry};
 use crate::understand::e5::E5Encoder;
@@ -135,15 +136,13 @@ impl App {
             store.seed_orders(knowledge.load().orders.clone()).await?;
         }
         let reader = encoder()?;
-        let embedder = embedder(&config, &reader)?;
-        let is_e5 = embedder.id() == E5Encoder::MODEL_ID;
-        let questions = is_e5.then(|| Arc::clone(&embedder));
+        let questions = match (config.embedding.provider, config.embedding.encoder) {
+            (EmbeddingProvider::Builtin, BuiltinEncoder::E5) => Some(e5()?),
+            (EmbeddingProvider::Builtin | EmbeddingProvider::Openai, _) => None,
+        };
+        let space = Arc::new(space(&config, &reader, questions.as_ref())?);
         let index = index(&config, data)?;
-        let retriever = Arc::new(Retriever::new(
-            Arc::clone(&index),
-            Arc::clone(&embedder),
-            Arc::clone(&knowledge),
-        ));
+        let retriever = Arc::new(Retriever::new(Arc::clone(&index), Arc::clone(&space)));
         let public_url: Arc<str> = public_url.trim_end_matches('/').into();
         let workbench = Workbench {
             knowledge: Arc::clone(&knowledge),
@@ -155,12 +154,7 @@ impl App {
         };
         Ok(Self {
             tools: Arc::new(registry(&workbench)),
-            builder: Builder::new(
-                index,
-                embedder,
-                store.clone(),
-                config.retrieval.chunk_tokens,
-            ),
+            builder: Builder::new(index, space, store.clone()),
             config,
             data: data.to_owned(),
             store,
@@ -174,6 +168,12 @@ impl App {
             outbox: Arc::default(),
             public_url,
         })
+    }
+
+    /// What is to be in the index.
+    #[must_use]
+    pub fn points(&self) -> Vec<IndexPoint> {
+        knowledge::chunks(&self.knowledge.load(), self.config.retrieval.chunk_tokens)
     }
 
     /// Reads the knowledge again, for a new index.
@@ -201,26 +201,34 @@ pub fn encoder() -> Result<Arc<dyn Embedder>, AppError> {
     Ok(Arc::new(BuiltinEmbedder::new(Arc::new(encoder))))
 }
 
+fn e5() -> Result<Arc<dyn Embedder>, AppError> {
+    let encoder = E5Encoder::open(&config::models_folder().join(E5_FILE))?;
+    Ok(Arc::new(E5Embedder::new(Arc::new(encoder))))
+}
+
 /// The encoder of questions, where its file is.
 pub fn questions() -> Result<Option<Arc<dyn Embedder>>, AppError> {
     let file = config::models_folder().join(E5_FILE);
     if !file.exists() {
         return Ok(None);
     }
-    let encoder = E5Encoder::open(&file)?;
-    Ok(Some(Arc::new(E5Embedder::new(Arc::new(encoder)))))
+    e5().map(Some)
 }
 
-/// What the index is made and searched with.
-fn embedder(config: &Config, reader: &Arc<dyn Embedder>) -> Result<Arc<dyn Embedder>, AppError> {
-    let embedding = &config.embedding;
-    Ok(match (embedding.provider, embedding.encoder) {
-        (EmbeddingProvider::Builtin, BuiltinEncoder::Use) => Arc::clone(reader),
-        (EmbeddingProvider::Builtin, BuiltinEncoder::E5) => {
-            let encoder = E5Encoder::open(&config::models_folder().join(E5_FILE))?;
-            Arc::new(E5Embedder::new(Arc::new(encoder)))
+/// The space of the index.
+pub fn space(
+    config: &Config,
+    reader: &Arc<dyn Embedder>,
+    questions: Option<&Arc<dyn Embedder>>,
+) -> Result<Space, AppError> {
+    Ok(match (config.embedding.provider, questions) {
+        (EmbeddingProvider::Builtin, Some(questions)) => {
+            Space::both(Arc::clone(questions), Arc::clone(reader))
         }
-        (EmbeddingProvider::Openai, _) => Arc::new(OpenAiEmbedder::new(embedding)?),
+        (EmbeddingProvider::Builtin, None) => Space::sentence(Arc::clone(reader)),
+        (EmbeddingProvider::Openai, _) => {
+            Space::endpoint(Arc::new(OpenAiEmbedder::new(&config.embedding)?))
+        }
     })
 }
 

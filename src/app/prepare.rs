@@ -136,8 +136,8 @@ impl App {
         prepared: Option<&Prepared>,
         progress: impl Fn(usize, usize) + Send + Sync,
     ) -> Result<BuildReport, AppError> {
-        let knowledge = self.reload_knowledge()?;
-        let report = self.builder.build(&knowledge, progress).await?;
+        self.reload_knowledge()?;
+        let report = self.builder.build(self.points(), progress).await?;
         let understanding = self.understanding().await?;
         if let Some(prepared) = prepared {
             prepared.understanding.store(Arc::new(understanding));
@@ -249,6 +249,7 @@ fn settings(config: &Config) -> Settings {
         },
         output_tokens: config.llm.max_output_tokens,
         passages: config.retrieval.passages,
+        diversity: config.retrieval.diversity,
         misunderstandings: config.agent.misunderstandings,
         upset_below: config.agent.upset_below,
     }

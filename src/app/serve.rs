@@ -105,7 +105,7 @@ async fn work(
             return;
         }
     };
-    if let Err(error) = app.builder.build_words(&app.knowledge.load_full()).await {
+    if let Err(error) = app.builder.build_words(app.points()).await {
         tracing::error!(%error, "there is no index; answers go without passages");
     }
     if let Err(error) = app.start_workers(&prepared, &stop, &tasks) {

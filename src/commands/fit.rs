@@ -7,6 +7,7 @@
 //! sportello fit sentiment $T --own eval/data/sentiment_examples.jsonl
 //! python3 scripts/word_frequencies.py words.jsonl
 //! sportello fit language --words words.jsonl $T eval/data/sentiment_examples.jsonl
+//! sportello fit centre
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use super::{Failure, Shared};
 use crate::app::{AppError, encoder, examples, knowledge_source, questions};
 use crate::domain::{Language, Polarity};
 use crate::knowledge;
+use crate::retrieval::{Centre, CentreTexts};
 use crate::understand::{LanguageTable, MoodExample, SentimentModel, VectorsOf, WordFrequency};
 
 /// Texts of the shop's own register count so much more than tweets.
@@ -50,6 +52,12 @@ pub enum Fit {
         files: Vec<Source>,
         /// The file to write
         #[arg(long, default_value = "src/understand/language.bin")]
+        into: PathBuf,
+    },
+    /// The usual directions of the encoders' vectors, from the shop's texts and its examples of intents
+    Centre {
+        /// The file to write
+        #[arg(long, default_value = "src/retrieval/centre.bin")]
         into: PathBuf,
     },
 }
@@ -105,6 +113,7 @@ pub async fn run(shared: &Shared, fit: Fit) -> Result<(), Failure> {
     let (bytes, into) = match fit {
         Fit::Sentiment { files, own, into } => (sentiment(files, own).await?, into),
         Fit::Language { words, files, into } => (language(shared, &words, files)?, into),
+        Fit::Centre { into } => (centre(shared).await?, into),
     };
     std::fs::write(&into, bytes)?;
     note(&format!("wrote {}", into.display()));
@@ -180,6 +189,27 @@ fn language(shared: &Shared, words: &Path, files: Vec<Source>) -> Result<Vec<u8>
         texts.len()
     ));
     Ok(LanguageTable::fit(&frequencies, &texts).to_bytes())
+}
+
+async fn centre(shared: &Shared) -> Result<Vec<u8>, Failure> {
+    let source = knowledge_source(&shared.config);
+    let knowledge =
+        knowledge::load(&source, shared.config.shop.currency).map_err(AppError::Knowledge)?;
+    let sentences = encoder()?;
+    let questions = questions()?
+        .ok_or_else(|| Failure::Wrong("the file of E5 is missing; run `make models`".to_owned()))?;
+    let points = knowledge::chunks(&knowledge, shared.config.retrieval.chunk_tokens);
+    let passages = CentreTexts::passages(sentences.as_ref(), questions.as_ref(), &points).await;
+    let asked: Vec<(String, Language)> = examples(&knowledge)
+        .into_iter()
+        .filter_map(|example| Some((example.text, example.language?)))
+        .collect();
+    let queries = CentreTexts::queries(sentences.as_ref(), questions.as_ref(), &asked).await;
+    let texts = CentreTexts {
+        queries: queries.map_err(AppError::from)?,
+        passages: passages.map_err(AppError::from)?,
+    };
+    Ok(Centre::fit(&texts).to_bytes())
 }
 
 fn parsed<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>, Failure> {

@@ -99,8 +99,7 @@ impl Local {
         match built {
             Err(AppError::Indexing(IndexingError::Embed(error))) => {
                 note(&format!("sportello: searching by words only: {error}"));
-                let knowledge = self.app.knowledge.load_full();
-                let words = builder.build_words(&knowledge).await;
+                let words = builder.build_words(self.app.points()).await;
                 Ok(words.map_err(AppError::from)?)
             }
             other => {

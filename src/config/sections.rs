@@ -198,7 +198,7 @@ impl Default for Embedding {
     fn default() -> Self {
         Self {
             provider: EmbeddingProvider::Builtin,
-            encoder: BuiltinEncoder::Use,
+            encoder: BuiltinEncoder::E5,
             base_url: None,
             api_key: None,
             model: "text-embedding-3-small".to_owned(),
@@ -224,6 +224,8 @@ pub struct Retrieval {
     pub passages: usize,
     /// Tokens of one chunk.
     pub chunk_tokens: usize,
+    /// What repeating all words of a better passage costs, in units of the score; 0 lets passages repeat each other.
+    pub diversity: f32,
 }
 
 impl Default for Retrieval {
@@ -235,6 +237,7 @@ impl Default for Retrieval {
             timeout_seconds: 5,
             passages: 6,
             chunk_tokens: 220,
+            diversity: 0.05,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Language;
 
@@ -65,6 +66,9 @@ pub struct Passage {
     pub language: Language,
     /// The file it comes from, relative to the knowledge folder.
     pub source: String,
+    /// What else its source says of it: the `meta` of a corpus.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub meta: Map<String, Value>,
     /// Fused score, higher is better; comparable within one answer only.
     pub score: f32,
     /// Why it ranked.

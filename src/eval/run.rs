@@ -12,7 +12,7 @@ use crate::app::{App, AppError, Prepared, Readers};
 use crate::clock;
 use crate::domain::{Language, Triage};
 use crate::ports::Filter;
-use crate::retrieval::Query;
+use crate::retrieval::{Query, SearchLegs};
 use crate::tools::Caller;
 use crate::understand::{Understanding, VectorsOf};
 
@@ -205,6 +205,8 @@ async fn retrieval(
     let query = Query {
         text: &case.text,
         vector: None,
+        diversity: 0.0,
+        legs: SearchLegs::Both,
         language,
         limit: case.k,
         filter: Filter {

@@ -76,9 +76,11 @@ fn document_points(document: &Document, chunk_tokens: usize) -> Vec<IndexPoint> 
                 text: section.text,
                 language: document.language,
                 source: document.source.clone(),
+                meta: serde_json::Map::new(),
                 score: 0.0,
                 ranking: Ranking::default(),
             },
+            languages: Vec::new(),
             vector: None,
             price: None,
             in_stock: None,
@@ -124,12 +126,20 @@ fn cut(section: Section, chunk_tokens: usize) -> Vec<Section> {
     if Tokens.size(&section.text) <= chunk_tokens {
         return vec![section];
     }
+    let pieces = split(&section.text, chunk_tokens).into_iter();
+    pieces
+        .map(|text| Section {
+            headings: section.headings.clone(),
+            text,
+        })
+        .collect()
+}
+
+/// A text in pieces of at most so many tokens (o200k), cut where paragraphs, sentences or words end.
+#[must_use]
+pub fn split(text: &str, chunk_tokens: usize) -> Vec<String> {
     let splitter = TextSplitter::new(ChunkConfig::new(chunk_tokens.max(1)).with_sizer(Tokens));
-    let pieces = splitter.chunks(&section.text).map(|text| Section {
-        headings: section.headings.clone(),
-        text: text.to_owned(),
-    });
-    pieces.collect()
+    splitter.chunks(text).map(str::to_owned).collect()
 }
 
 /// Counts tokens as the o200k encoding does.
@@ -176,9 +186,11 @@ fn product_point(product: &Product, language: Language) -> IndexPoint {
             text,
             language,
             source: "catalog.csv".to_owned(),
+            meta: serde_json::Map::new(),
             score: 0.0,
             ranking: Ranking::default(),
         },
+        languages: Vec::new(),
         vector: None,
         price: Some(product.price.minor),
         in_stock: Some(product.stock > 0),

@@ -9,9 +9,10 @@ use crate::domain::{Language, Passage, PassageKind, Ranking};
 use crate::ports::{Filter, IndexError, IndexPoint};
 
 /// The fields with a payload index, and its type.
-pub(super) const INDEXED: [(&str, FieldIndex); 5] = [
+pub(super) const INDEXED: [(&str, FieldIndex); 6] = [
     ("kind", FieldIndex::Keyword),
     ("language", FieldIndex::Keyword),
+    ("languages", FieldIndex::Keyword),
     ("category", FieldIndex::Keyword),
     ("price", FieldIndex::Integer),
     ("in_stock", FieldIndex::Boolean),
@@ -33,7 +34,9 @@ pub(super) enum FieldIndex {
 pub(super) enum Condition {
     /// The field is one of these texts.
     AnyOf(&'static str, Vec<String>),
-    /// The field is a number in this range, bounds included.
+    /// The field holds none of these texts.
+    NoneOf(&'static str, Vec<String>),
+    /// The field is a number in this range, bounds included, or is not there.
     Between(&'static str, Option<i64>, Option<i64>),
     /// The field is true.
     IsTrue(&'static str),
@@ -61,6 +64,12 @@ pub(super) fn conditions(filter: &Filter) -> Vec<Condition> {
         .filter(|(_, values): &(_, Vec<String>)| !values.is_empty())
         .map(|(field, values)| Condition::AnyOf(field, values))
         .collect();
+    if let Some(language) = filter.missing_in {
+        conditions.push(Condition::NoneOf(
+            "languages",
+            vec![language.code().to_owned()],
+        ));
+    }
     if let Some(price) = filter.price
         && (price.min.is_some() || price.max.is_some())
     {
@@ -91,7 +100,9 @@ pub(super) fn write(point: &IndexPoint) -> Result<Map<String, Value>, IndexError
         headings: passage.headings.clone(),
         text: passage.text.clone(),
         language: passage.language,
+        languages: point.languages.clone(),
         source: passage.source.clone(),
+        meta: passage.meta.clone(),
         price: point.price,
         in_stock: point.in_stock,
         category: point.category.clone(),
@@ -134,6 +145,7 @@ fn read(payload: Map<String, Value>) -> Result<Passage, IndexError> {
         text: stored.text,
         language: stored.language,
         source: stored.source,
+        meta: stored.meta,
         score: 0.0,
         ranking: Ranking::default(),
     })
@@ -148,7 +160,11 @@ struct Stored {
     headings: Vec<String>,
     text: String,
     language: Language,
+    #[serde(default)]
+    languages: Vec<Language>,
     source: String,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    meta: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,12 +188,14 @@ mod tests {
             text: "Una macchina per espresso.".to_owned(),
             language: Language::IT,
             source: "catalog.csv".to_owned(),
+            meta: serde_json::Map::new(),
             score: 0.0,
             ranking: Ranking::default(),
         };
         IndexPoint {
             passage,
             words: "Aria".to_owned(),
+            languages: vec![Language::IT, Language::EN],
             vector: None,
             price: Some(29_900),
             in_stock: Some(false),
@@ -192,6 +210,7 @@ mod tests {
         assert_eq!(payload["price"], 29_900);
         assert_eq!(payload["in_stock"], false);
         assert_eq!(payload["language"], "it");
+        assert_eq!(payload["languages"], serde_json::json!(["it", "en"]));
         assert_eq!(read(payload).unwrap(), point.passage);
     }
 
@@ -243,6 +262,7 @@ mod tests {
             kinds: vec![PassageKind::Faq, PassageKind::Policy],
             languages: vec![Language::DE],
             categories: vec!["grinder".to_owned()],
+            missing_in: Some(Language::EN),
             price: Some(PriceRange {
                 min: None,
                 max: Some(100),
@@ -253,6 +273,7 @@ mod tests {
             Condition::AnyOf("kind", vec!["faq".to_owned(), "policy".to_owned()]),
             Condition::AnyOf("language", vec!["de".to_owned()]),
             Condition::AnyOf("category", vec!["grinder".to_owned()]),
+            Condition::NoneOf("languages", vec!["en".to_owned()]),
             Condition::Between("price", None, Some(100)),
             Condition::IsTrue("in_stock"),
         ];

@@ -26,6 +26,8 @@ pub(super) struct PreparedSearch {
     pub dense: Option<Vec<f32>>,
     /// The query's words.
     pub bm25: Option<SparseVector>,
+    /// How many of the query's own words are in it.
+    pub words: usize,
     /// Passages per leg.
     pub limit: usize,
     /// What passages must fulfil.
@@ -99,12 +101,18 @@ pub(super) fn search(
     if let Some(vector) = &dense {
         check_dimension(vector, generation)?;
     }
+    let mut words = 0;
     let weights = match &request.words {
-        Some((words, language)) => Some(bm25::query(words, *language)?),
+        Some((text, language)) => {
+            words = bm25::query(text, *language)?.indices.len();
+            let all = [std::slice::from_ref(text), &request.instead].concat();
+            Some(bm25::query(&all.join("\n"), *language)?)
+        }
         None => None,
     };
     Ok(PreparedSearch {
         dense,
+        words,
         bm25: weights.filter(|weights| !weights.is_empty()),
         limit: request.limit,
         conditions: payload::conditions(&request.filter),

@@ -190,7 +190,9 @@ impl Index for RemoteIndex {
             .await
             // Another process may have swapped the index: ask again next time.
             .inspect_err(|_| *lock(&self.live) = None)?;
-        wire::read_legs(&legs, answer.result)
+        let mut found = wire::read_legs(&legs, answer.result)?;
+        found.words = search.words;
+        Ok(found)
     }
 }
 

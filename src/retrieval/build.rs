@@ -1,26 +1,29 @@
 //! Building the index: chunks, vectors from the cache or the embedder, a new generation, one swap.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::knowledge::{Knowledge, chunks, embedding_text};
+use super::space::{PassageText, Space};
+use crate::domain::Language;
+use crate::knowledge::embedding_text;
 use crate::ports::{EmbedError, Embedder, Generation, Index, IndexError, IndexPoint};
 use crate::store::{Store, StoreError};
 
 /// Texts per call of the embedder.
 const BATCH: usize = 64;
+/// Changes when points are stored in another way.
+const LAYOUT: &str = "2";
 
 /// Builds generations of the index, one at a time.
 pub struct Builder {
     /// The index.
     pub index: Arc<dyn Index>,
-    embedder: Arc<dyn Embedder>,
+    space: Arc<Space>,
     store: Store,
-    chunk_tokens: usize,
     /// Two builds at once would write into the same unfinished generation.
     turn: Mutex<()>,
 }
@@ -51,40 +54,32 @@ pub enum IndexingError {
 }
 
 impl Builder {
-    /// A builder of chunks of so many tokens. `store` keeps the vectors that `embedder` makes.
+    /// A builder of vectors in this space. `store` keeps those that were made.
     #[must_use]
-    pub fn new(
-        index: Arc<dyn Index>,
-        embedder: Arc<dyn Embedder>,
-        store: Store,
-        chunk_tokens: usize,
-    ) -> Self {
+    pub fn new(index: Arc<dyn Index>, space: Arc<Space>, store: Store) -> Self {
         Self {
             index,
-            embedder,
+            space,
             store,
-            chunk_tokens,
             turn: Mutex::default(),
         }
     }
 
-    /// Brings the index up to date with the knowledge. `progress` hears how many chunks of how many
+    /// Brings the index up to date with all its points. `progress` hears how many chunks of how many
     /// have their vector. Safe to interrupt: the live generation changes in the last step only.
     ///
     /// # Errors
     /// What the index, the embedder or the store says.
     pub async fn build(
         &self,
-        knowledge: &Knowledge,
+        mut points: Vec<IndexPoint>,
         progress: impl Fn(usize, usize) + Send + Sync,
     ) -> Result<BuildReport, IndexingError> {
         let _turn = self.turn.lock().await;
-        let mut points = chunks(knowledge, self.chunk_tokens);
-        let hashes: Vec<String> = points.iter().map(content_hash).collect();
-        let content = digest(hashes.iter().map(String::as_bytes));
+        let content = content(&points);
         let live = self.index.live().await?;
         let current = live.as_ref().is_some_and(|live| {
-            live.vectors && live.content == content && live.model == self.embedder.id()
+            live.vectors && live.content == content && live.model == self.space.id()
         });
         if current {
             return Ok(BuildReport {
@@ -94,8 +89,7 @@ impl Builder {
             });
         }
         let embedded = self.embed(&mut points, &progress).await?;
-        self.write(&points, self.generation(&content, &points, true))
-            .await?;
+        self.write(points.as_mut_slice(), &content, true).await?;
         Ok(BuildReport {
             chunks: points.len(),
             embedded,
@@ -108,36 +102,52 @@ impl Builder {
     ///
     /// # Errors
     /// What the index says.
-    pub async fn build_words(&self, knowledge: &Knowledge) -> Result<(), IndexingError> {
+    pub async fn build_words(&self, mut points: Vec<IndexPoint>) -> Result<(), IndexingError> {
         let _turn = self.turn.lock().await;
         if self.index.live().await?.is_some() {
             return Ok(());
         }
-        let points = chunks(knowledge, self.chunk_tokens);
-        let hashes: Vec<String> = points.iter().map(content_hash).collect();
-        let content = digest(hashes.iter().map(String::as_bytes));
-        self.write(&points, self.generation(&content, &points, false))
-            .await
+        let content = content(&points);
+        self.write(&mut points, &content, false).await
     }
 
-    fn generation(&self, content: &str, points: &[IndexPoint], vectors: bool) -> Generation {
+    /// What the points make together; each learns in which languages its document exists.
+    fn generation(&self, content: &str, points: &mut [IndexPoint], vectors: bool) -> Generation {
+        let mut documents: HashMap<String, BTreeSet<Language>> = HashMap::new();
+        for point in points.iter() {
+            let known = documents.entry(point.passage.document.clone());
+            known.or_default().insert(point.passage.language);
+        }
+        let mut languages: BTreeMap<Language, usize> = BTreeMap::new();
+        for language in documents.values().flatten() {
+            *languages.entry(*language).or_default() += 1;
+        }
+        for point in points.iter_mut() {
+            if let Some(known) = documents.get(&point.passage.document) {
+                point.languages = known.iter().copied().collect();
+            }
+        }
         // Not the embedder's: an endpoint tells it with its first vector, and all of these may be cached.
         let known = points.iter().find_map(|point| point.vector.as_ref());
         Generation {
             name: Uuid::now_v7().simple().to_string(),
-            model: self.embedder.id().to_owned(),
-            dimension: known.map_or_else(|| self.embedder.dimension(), Vec::len),
+            model: self.space.id().to_owned(),
+            dimension: known.map_or_else(|| self.space.dimension(), Vec::len),
             content: content.to_owned(),
             vectors,
             points: points.len(),
+            documents: documents.len(),
+            languages,
         }
     }
 
     async fn write(
         &self,
-        points: &[IndexPoint],
-        generation: Generation,
+        points: &mut [IndexPoint],
+        content: &str,
+        vectors: bool,
     ) -> Result<(), IndexingError> {
+        let generation = self.generation(content, points, vectors);
         self.index.begin(&generation).await?;
         for batch in points.chunks(256) {
             self.index.add(batch).await?;
@@ -151,14 +161,21 @@ impl Builder {
         points: &mut [IndexPoint],
         progress: &(impl Fn(usize, usize) + Send + Sync),
     ) -> Result<usize, IndexingError> {
-        let texts: Vec<String> = points.iter().map(embedding_text).collect();
-        let vectors = embed_cached(&self.store, self.embedder.as_ref(), &texts, progress).await?;
-        let mut embedded = 0;
-        for (point, (vector, fresh)) in points.iter_mut().zip(vectors) {
-            embedded += usize::from(fresh);
+        let texts: Vec<PassageText> = points.iter().map(passage_text).collect();
+        let (vectors, embedded) = self.space.passages(&self.store, &texts, progress).await?;
+        for (point, vector) in points.iter_mut().zip(vectors) {
             point.vector = Some(vector);
         }
         Ok(embedded)
+    }
+}
+
+/// What the vector of a point is made of.
+pub(crate) fn passage_text(point: &IndexPoint) -> PassageText {
+    PassageText {
+        title: point.passage.title.clone(),
+        text: embedding_text(point),
+        language: point.passage.language,
     }
 }
 
@@ -238,6 +255,13 @@ async fn cached(
             None => Err(EmbedError::Unusable("a vector is missing".to_owned()).into()),
         })
         .collect()
+}
+
+/// Hash over all points, and over how they are stored.
+fn content(points: &[IndexPoint]) -> String {
+    let hashes: Vec<String> = points.iter().map(content_hash).collect();
+    let layout = std::iter::once(LAYOUT.as_bytes());
+    digest(layout.chain(hashes.iter().map(String::as_bytes)))
 }
 
 /// Hashes all that the index stores of a chunk, so that any change is seen.

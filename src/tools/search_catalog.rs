@@ -11,7 +11,7 @@ use super::{Annotations, CallContext, Caller, EVERYONE, ProductView, Tool, ToolE
 use crate::domain::{Comparison, Entities, Language, PassageKind, PriceRange, Product, ProductId};
 use crate::knowledge::Knowledge;
 use crate::ports::Filter;
-use crate::retrieval::{Mode, Query};
+use crate::retrieval::{Mode, Query, SearchLegs};
 use crate::understand::{entities, is_common_word};
 
 /// How many passages are looked at before products are picked.
@@ -111,14 +111,16 @@ impl SearchCatalog {
         let query = Query {
             text,
             vector: None,
+            diversity: 0.0,
+            legs: SearchLegs::Both,
             language: context.language,
             limit: CANDIDATES,
             filter: Filter {
                 kinds: vec![PassageKind::Product],
-                languages: Vec::new(),
                 categories: wish.categories.clone(),
                 price: wish.price,
                 in_stock: wish.in_stock,
+                ..Filter::default()
             },
         };
         let found =

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Annotations, CallContext, Caller, EVERYONE, Tool, ToolError, Workbench};
 use crate::domain::{Language, Passage, PassageKind};
 use crate::ports::Filter;
-use crate::retrieval::{Mode, Query};
+use crate::retrieval::{Mode, Query, SearchLegs};
 
 /// What to look for.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -77,6 +77,8 @@ impl Tool for SearchPolicies {
         let query = Query {
             text: &args.query,
             vector: None,
+            diversity: 0.0,
+            legs: SearchLegs::Both,
             language: context.language,
             limit: args.limit as usize,
             filter: Filter {

@@ -59,10 +59,7 @@ async fn shop(word: &'static str, takes: Duration) -> Shop {
         .await
         .unwrap();
     let app = Arc::new(app);
-    app.builder
-        .build_words(&app.knowledge.load_full())
-        .await
-        .unwrap();
+    app.builder.build_words(app.points()).await.unwrap();
     let prepared = app.prepare().await.unwrap();
     let model = Arc::new(Faulty {
         word,

@@ -9,11 +9,11 @@ use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
     Condition as EdgeCondition, CountRequest, CreateIndex, Distance, EdgeConfig, EdgeConfigBuilder,
     EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams, FieldCondition,
-    FieldIndexOperations, Filter, JsonPath, Match, Modifier, NamedQuery, OperationError, Payload,
-    PayloadFieldSchema, PayloadSchemaType, PointId, PointInsertOperations, PointOperations,
-    PointStructPersisted, QueryEnum, QueryRequest, Range, ScoringQuery, UpdateOperation,
-    ValueVariants, VectorInternal, VectorPersisted, VectorStructPersisted, WalOptions,
-    WithPayloadInterface, WithVector,
+    FieldIndexOperations, Filter, IsEmptyCondition, JsonPath, Match, Modifier, NamedQuery,
+    OperationError, Payload, PayloadFieldSchema, PayloadSchemaType, PointId, PointInsertOperations,
+    PointOperations, PointStructPersisted, QueryEnum, QueryRequest, Range, ScoringQuery,
+    UpdateOperation, ValueVariants, VectorInternal, VectorPersisted, VectorStructPersisted,
+    WalOptions, WithPayloadInterface, WithVector,
 };
 
 use super::super::payload::{self, Condition, FieldIndex};
@@ -133,6 +133,7 @@ impl Shard {
         Ok(Legs {
             dense: self.leg(DENSE, dense, search)?,
             bm25: self.leg(BM25, bm25, search)?,
+            words: search.words,
         })
     }
 
@@ -253,6 +254,13 @@ fn edge_condition(condition: &Condition) -> Result<EdgeCondition, IndexError> {
         Condition::AnyOf(field, values) => {
             FieldCondition::new_match(json_path(field)?, Match::from(values.clone()))
         }
+        Condition::NoneOf(field, values) => {
+            let any = FieldCondition::new_match(json_path(field)?, Match::from(values.clone()));
+            return Ok(EdgeCondition::Filter(Filter {
+                must_not: Some(vec![EdgeCondition::Field(any)]),
+                ..Filter::default()
+            }));
+        }
         Condition::Between(field, min, max) => {
             let range = Range {
                 lt: None,
@@ -260,7 +268,15 @@ fn edge_condition(condition: &Condition) -> Result<EdgeCondition, IndexError> {
                 gte: min.as_ref().map(bound),
                 lte: max.as_ref().map(bound),
             };
-            FieldCondition::new_range(json_path(field)?, range)
+            let within = FieldCondition::new_range(json_path(field)?, range);
+            let absent = IsEmptyCondition::from(json_path(field)?);
+            return Ok(EdgeCondition::Filter(Filter {
+                should: Some(vec![
+                    EdgeCondition::Field(within),
+                    EdgeCondition::IsEmpty(absent),
+                ]),
+                ..Filter::default()
+            }));
         }
         Condition::IsTrue(field) => FieldCondition::new_match(
             json_path(field)?,

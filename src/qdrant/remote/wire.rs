@@ -177,7 +177,11 @@ fn condition(condition: &Condition) -> WireCondition {
                 gte: min.map(bound),
                 lte: max.map(bound),
             };
-            WireCondition::range(*field, range)
+            let within = WireCondition::range(*field, range);
+            Filter::should([within, WireCondition::is_empty(*field)]).into()
+        }
+        Condition::NoneOf(field, values) => {
+            Filter::must_not([WireCondition::matches(*field, values.clone())]).into()
         }
         Condition::IsTrue(field) => WireCondition::matches(*field, true),
     }
@@ -198,6 +202,8 @@ mod tests {
             content: "abc".to_owned(),
             vectors: true,
             points: 40,
+            documents: 8,
+            languages: [(crate::domain::Language::IT, 8)].into(),
         };
         let written = write_metadata("shop", &generation).unwrap();
         let metadata = written

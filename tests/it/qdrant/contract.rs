@@ -134,6 +134,7 @@ async fn respects_filters(index: &dyn Index) {
             vector: Some(vector(0, 0)),
             limit: 100,
             filter: filter.clone(),
+            ..SearchRequest::default()
         };
         let legs = index.search(&request).await.unwrap();
         assert_eq!(legs.dense.len(), expected, "{filter:?}");
@@ -147,6 +148,9 @@ async fn respects_filters(index: &dyn Index) {
         }
     }
 }
+
+/// FAQ entries and policies; a price that is asked for does not shut them out.
+const WITHOUT_PRICE: usize = 20;
 
 /// Filters, and how many of the forty points they let pass.
 fn filters() -> Vec<(Filter, usize)> {
@@ -187,21 +191,21 @@ fn filters() -> Vec<(Filter, usize)> {
                 price: price(Some(1_990), Some(14_900)),
                 ..Filter::default()
             },
-            10,
+            10 + WITHOUT_PRICE,
         ),
         (
             Filter {
                 price: price(None, Some(1_989)),
                 ..Filter::default()
             },
-            5,
+            5 + WITHOUT_PRICE,
         ),
         (
             Filter {
                 price: price(Some(29_901), None),
                 ..Filter::default()
             },
-            0,
+            WITHOUT_PRICE,
         ),
         (
             Filter {
@@ -225,8 +229,17 @@ fn filters() -> Vec<(Filter, usize)> {
                 categories: machines(),
                 price: price(None, Some(29_900)),
                 in_stock: true,
+                ..Filter::default()
             },
             2,
+        ),
+        // The last policy is said not to be there in Italian.
+        (
+            Filter {
+                missing_in: Some(Language::IT),
+                ..Filter::default()
+            },
+            5,
         ),
     ]
 }

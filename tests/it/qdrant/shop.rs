@@ -89,6 +89,11 @@ pub(super) fn generation(name: &str, points: usize) -> Generation {
         content: format!("content of {name}"),
         vectors: true,
         points,
+        documents: points,
+        languages: LANGUAGES
+            .into_iter()
+            .map(|language| (language, points))
+            .collect(),
     }
 }
 
@@ -117,10 +122,15 @@ fn point(language: usize, entry: usize, vectors: bool) -> IndexPoint {
             text: text.to_owned(),
             language: LANGUAGES[language],
             source: "texts.md".to_owned(),
+            meta: serde_json::Map::new(),
             score: 0.0,
             ranking: Ranking::default(),
         },
         words: format!("{title}. {text}"),
+        languages: LANGUAGES
+            .into_iter()
+            .filter(|known| entry < 7 || *known != Language::IT)
+            .collect(),
         vector: vectors.then(|| vector(language, entry)),
         price: product.map(|entry| PRICES[entry]),
         in_stock: product.map(|entry| CATEGORIES[entry] != "cup"),

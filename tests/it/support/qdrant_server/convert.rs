@@ -10,20 +10,27 @@ use ::qdrant_edge as edge;
 use ::qdrant_edge::external::ordered_float::OrderedFloat;
 
 pub(super) fn filter(filter: Filter) -> edge::Filter {
-    assert!(
-        filter.should.is_empty() && filter.must_not.is_empty(),
-        "only `must` is supported"
-    );
-    let must = filter.must.into_iter().map(condition).collect();
+    let all = |conditions: Vec<Condition>| {
+        let conditions: Vec<_> = conditions.into_iter().map(condition).collect();
+        Some(conditions).filter(|conditions| !conditions.is_empty())
+    };
     edge::Filter {
-        must: Some(must),
+        must: all(filter.must),
+        should: all(filter.should),
+        must_not: all(filter.must_not),
         ..edge::Filter::default()
     }
 }
 
 fn condition(condition: Condition) -> edge::Condition {
-    let Some(ConditionOneOf::Field(field)) = condition.condition_one_of else {
-        panic!("only conditions on fields are supported");
+    let field = match condition.condition_one_of {
+        Some(ConditionOneOf::Field(field)) => field,
+        Some(ConditionOneOf::Filter(nested)) => return edge::Condition::Filter(filter(nested)),
+        Some(ConditionOneOf::IsEmpty(empty)) => {
+            let path = edge::JsonPath::try_from(empty.key.as_str()).unwrap();
+            return edge::Condition::IsEmpty(edge::IsEmptyCondition::from(path));
+        }
+        other => panic!("unsupported condition {other:?}"),
     };
     let path = edge::JsonPath::try_from(field.key.as_str()).unwrap();
     if let Some(range) = field.range {

@@ -1,0 +1,167 @@
+//! The search over any corpus, in a folder of its own: the same index, space and fusion as the shop's.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::open::{AppError, encoder, folder, questions, space};
+use crate::config::{BuiltinEncoder, Config};
+use crate::domain::Language;
+use crate::ports::{Filter, Generation, Index};
+use crate::qdrant::EdgeIndex;
+use crate::retrieval::{
+    BuildReport, Builder, Found, Query, Retriever, SearchLegs, Space, read_corpus,
+};
+use crate::store::Store;
+use crate::understand::Languages;
+
+/// An index of a corpus and what it takes to search it.
+pub struct Corpus {
+    index: Arc<EdgeIndex>,
+    space: Arc<Space>,
+    store: Store,
+    retriever: Retriever,
+    configured: Vec<Language>,
+}
+
+/// How a corpus is searched.
+#[derive(Debug, Clone, Copy)]
+pub struct CorpusSearch {
+    /// The query's language; told by its words when missing.
+    pub language: Option<Language>,
+    /// At most so many documents.
+    pub limit: usize,
+    /// Which legs.
+    pub legs: SearchLegs,
+    /// See `retrieval.diversity`.
+    pub diversity: f32,
+}
+
+impl Corpus {
+    /// Opens a folder, which is made when missing.
+    ///
+    /// # Errors
+    /// When an encoder, the store or the index cannot be opened.
+    pub async fn open(config: &Config, path: &Path) -> Result<Self, AppError> {
+        folder(path)?;
+        let reader = encoder()?;
+        let both = config.embedding.encoder == BuiltinEncoder::E5;
+        let questions = if both { questions()? } else { None };
+        let space = Arc::new(space(config, &reader, questions.as_ref())?);
+        let index = Arc::new(EdgeIndex::open(&path.join("index"))?);
+        let shared: Arc<dyn Index> = Arc::<EdgeIndex>::clone(&index);
+        Ok(Self {
+            store: Store::open(path).await?,
+            retriever: Retriever::new(shared, Arc::clone(&space)),
+            index,
+            space,
+            configured: config.shop.languages.clone(),
+        })
+    }
+
+    /// Opens a folder in which an index was built.
+    ///
+    /// # Errors
+    /// When there is none, or one of another model.
+    pub async fn open_built(config: &Config, path: &Path) -> Result<Self, AppError> {
+        let missing = || {
+            AppError::Configuration(format!(
+                "there is no index in {}; make one with `sportello index --corpus FILE.jsonl --into {}`",
+                path.display(),
+                path.display()
+            ))
+        };
+        if !path.join("index").is_dir() {
+            return Err(missing());
+        }
+        let corpus = Self::open(config, path).await?;
+        let live = corpus.index.live().await?.ok_or_else(missing)?;
+        if live.model != corpus.space.id() {
+            return Err(AppError::Configuration(format!(
+                "the index in {} was made with `{}` and is asked with `{}`; build it again, or set `embedding.encoder`",
+                path.display(),
+                live.model,
+                corpus.space.id()
+            )));
+        }
+        Ok(corpus)
+    }
+
+    /// Brings the index up to date with the lines of a corpus; see [`read_corpus`].
+    ///
+    /// # Errors
+    /// Lines that are no documents, and what the embedder, the index or the store says.
+    pub async fn build(
+        &self,
+        source: &str,
+        lines: &str,
+        chunk_tokens: usize,
+        progress: impl Fn(usize, usize) + Send + Sync,
+    ) -> Result<BuildReport, AppError> {
+        let languages = Languages::new(&self.configured);
+        let detect = |text: &str| languages.detect(text, None).language;
+        let points = read_corpus(source, lines, chunk_tokens, &detect).map_err(|faults| {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            AppError::Configuration(lines.join("\n"))
+        })?;
+        let shared: Arc<dyn Index> = Arc::<EdgeIndex>::clone(&self.index);
+        let builder = Builder::new(shared, Arc::clone(&self.space), self.store.clone());
+        Ok(builder.build(points, progress).await?)
+    }
+
+    /// What tells the languages of queries: the corpus's own and the configured ones.
+    ///
+    /// # Errors
+    /// When the index does not answer.
+    pub async fn reader(&self) -> Result<CorpusReader, AppError> {
+        let live = self.index.live().await?;
+        let spoken = live
+            .map(|live: Generation| live.languages)
+            .unwrap_or_default();
+        let most = spoken.iter().max_by_key(|(_, documents)| **documents);
+        let main = most.map(|(language, _)| *language);
+        let mut all: Vec<Language> = spoken.keys().copied().collect();
+        all.extend(
+            self.configured
+                .iter()
+                .filter(|language| !spoken.contains_key(*language)),
+        );
+        Ok(CorpusReader {
+            languages: Languages::new(&all),
+            main,
+        })
+    }
+
+    /// Searches.
+    ///
+    /// # Errors
+    /// When the index does not answer.
+    pub async fn search(
+        &self,
+        text: &str,
+        reader: &CorpusReader,
+        how: CorpusSearch,
+    ) -> Result<Found, AppError> {
+        let detected = || reader.languages.detect(text, reader.main).language;
+        let query = Query {
+            text,
+            vector: None,
+            language: how.language.unwrap_or_else(detected),
+            limit: how.limit,
+            filter: Filter::default(),
+            diversity: how.diversity,
+            legs: how.legs,
+        };
+        Ok(self.retriever.search(&query).await?)
+    }
+
+    /// Closes the store.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+/// Tells the languages of queries to a corpus.
+pub struct CorpusReader {
+    languages: Languages,
+    main: Option<Language>,
+}
