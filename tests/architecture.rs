@@ -113,6 +113,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "app",
             "clock",
+            "config",
             "domain",
             "knowledge",
             "ports",

@@ -17,7 +17,7 @@ const SERVED: usize = 25;
 /// What `report` does.
 #[derive(Debug, clap::Subcommand)]
 pub enum Report {
-    /// Measure language, intent, sentiment and speed against floors and goals
+    /// Measure language, intent, sentiment, retrieval and speed against floors and goals
     Understanding {
         /// The folder of public sets; a set that is absent is left out
         #[arg(long, value_name = "DIR", default_value = "../shared/data")]
@@ -28,7 +28,7 @@ pub enum Report {
         /// Write the page with all tables and drawings
         #[arg(long, value_name = "FILE.html")]
         out: Option<PathBuf>,
-        /// Measure only these: intent, sentiment, language, speed, ablation
+        /// Measure only these: intent, sentiment, language, retrieval, speed, ablation
         #[arg(long, value_delimiter = ',', value_name = "AREAS")]
         only: Vec<Area>,
     },
@@ -52,6 +52,8 @@ pub async fn run(shared: Shared, report: Report) -> Result<(), Failure> {
         note("skipped: all that needs E5; its file is absent");
     }
     let bench = Bench {
+        config: shared.config,
+        data: shared.data,
         store: store.clone(),
         reader: encoder()?,
         questions,

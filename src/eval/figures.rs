@@ -12,6 +12,8 @@ mod intent;
 mod language;
 mod measures;
 mod page;
+mod ranking;
+mod retrieval;
 mod sentiment;
 mod sets;
 mod speed;
@@ -44,6 +46,8 @@ pub enum Area {
     Sentiment,
     /// Which language it is in.
     Language,
+    /// What is found for a question.
+    Retrieval,
     /// How long all of that takes.
     Speed,
     /// What each part of it is good for.
@@ -52,10 +56,11 @@ pub enum Area {
 
 impl Area {
     /// All of them, in the report's order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Intent,
         Self::Sentiment,
         Self::Language,
+        Self::Retrieval,
         Self::Speed,
         Self::Ablation,
     ];
@@ -67,6 +72,7 @@ impl Area {
             Self::Intent => "intent",
             Self::Sentiment => "sentiment",
             Self::Language => "language",
+            Self::Retrieval => "retrieval",
             Self::Speed => "speed",
             Self::Ablation => "ablation",
         }
@@ -145,6 +151,7 @@ pub async fn measure(bench: &Bench, areas: &[Area]) -> Result<FigureReport, AppE
             Area::Intent => intent::measure(bench).await?,
             Area::Sentiment => sentiment::measure(bench).await?,
             Area::Language => language::measure(bench)?,
+            Area::Retrieval => retrieval::measure(bench).await?,
             Area::Speed => speed::measure(bench).await?,
             Area::Ablation => ablation::measure(bench).await?,
         });

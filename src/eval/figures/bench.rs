@@ -4,12 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::{AppError, Readers};
+use crate::config::Config;
 use crate::ports::Embedder;
 use crate::store::Store;
 use crate::understand::{LabelledText, VectorsOf};
 
 /// What measuring needs.
 pub struct Bench {
+    /// What the shop is configured as.
+    pub config: Config,
+    /// The folder for indexes.
+    pub data: PathBuf,
     /// Keeps vectors.
     pub store: Store,
     /// The sentence encoder.

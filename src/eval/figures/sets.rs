@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::bench::Bench;
 use crate::app::AppError;
@@ -42,12 +43,12 @@ impl Row {
 impl Bench {
     /// A file of a public set; nothing, with a notice, where it is absent.
     pub(super) fn shared(&self, name: &str) -> Result<Option<Vec<Row>>, AppError> {
-        self.rows(&self.shared.join(name))
+        self.lines(&self.shared.join(name))
     }
 
     /// A file of the shop's own cases; nothing, with a notice, where it is absent.
     pub(super) fn own(&self, name: &str) -> Result<Option<Vec<Row>>, AppError> {
-        self.rows(&self.own.join(name))
+        self.lines(&self.own.join(name))
     }
 
     /// The first of the shop's own messages, as many as there are up to `most`.
@@ -80,21 +81,32 @@ impl Bench {
         Ok(Some(examples))
     }
 
-    fn rows(&self, path: &Path) -> Result<Option<Vec<Row>>, AppError> {
+    /// The lines of a file of JSON; nothing, with a notice, where it is absent.
+    pub(super) fn lines<T: DeserializeOwned>(
+        &self,
+        path: &Path,
+    ) -> Result<Option<Vec<T>>, AppError> {
+        let Some(text) = self.text(path)? else {
+            return Ok(None);
+        };
+        let numbered = (1..).zip(text.lines());
+        let filled = numbered.filter(|(_, line)| !line.trim().is_empty());
+        let parsed = filled.map(|(number, line): (usize, _)| {
+            serde_json::from_str(line).map_err(|error| {
+                AppError::Configuration(format!("{}:{number}: {error}", path.display()))
+            })
+        });
+        parsed.collect::<Result<Vec<T>, AppError>>().map(Some)
+    }
+
+    /// A file; nothing, with a notice, where it is absent.
+    pub(super) fn text(&self, path: &Path) -> Result<Option<String>, AppError> {
         if !path.exists() {
             (self.say)(&format!("skipped: {} is absent", path.display()));
             return Ok(None);
         }
-        let fault = |what: String| AppError::Configuration(format!("{}{what}", path.display()));
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| fault(format!(" cannot be read: {error}")))?;
-        let mut rows = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            if !line.trim().is_empty() {
-                let row = serde_json::from_str(line);
-                rows.push(row.map_err(|error| fault(format!(":{number}: {error}")))?);
-            }
-        }
-        Ok(Some(rows))
+        std::fs::read_to_string(path).map(Some).map_err(|error| {
+            AppError::Configuration(format!("{} cannot be read: {error}", path.display()))
+        })
     }
 }
