@@ -11,6 +11,7 @@ mod fit;
 mod index;
 mod mcp;
 mod output;
+mod report;
 mod search;
 mod serve;
 mod session;
@@ -66,6 +67,9 @@ enum Command {
     /// Measure the agent against a suite of cases
     #[command(subcommand)]
     Eval(eval::Eval),
+    /// Measure single parts on labelled sets
+    #[command(subcommand)]
+    Report(report::Report),
     /// Copy the database while it is in use
     Backup(backup::Args),
 }
@@ -202,6 +206,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Mcp => mcp::run(shared).await,
         Command::Fit(fit) => fit::run(&shared, fit).await,
         Command::Eval(eval) => eval::run(shared, eval).await,
+        Command::Report(report) => report::run(shared, report).await,
         Command::Backup(args) => backup::run(&shared, &args).await,
     }
 }

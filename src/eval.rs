@@ -1,6 +1,7 @@
 //! Evaluation: suites of cases with what is expected, run against the program itself.
 
 mod case;
+mod figures;
 mod judge;
 mod manners;
 mod report;
@@ -12,6 +13,10 @@ mod variant;
 pub use case::{
     Case, ConversationCase, Ending, Expect, IntentCase, Kind, LanguageCase, RetrievalCase,
     SentimentCase, Tap, Turn, Words,
+};
+pub use figures::{
+    Area, Bench, Drawing, Figure, FigureReport, Section, Table, Target, Unit, Verdict, measure,
+    served,
 };
 pub use report::{CaseResult, KindReport, Report, Share};
 pub use run::run;

@@ -125,10 +125,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "app",
             "clock",
+            "config",
             "domain",
             "knowledge",
             "ports",
             "retrieval",
+            "store",
             "tools",
             "understand",
         ],

@@ -17,6 +17,8 @@ mod encoder;
 #[cfg(test)]
 mod evaluation;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod knowledge;
 #[cfg(test)]
 mod mcp;
