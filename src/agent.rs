@@ -10,6 +10,7 @@ mod mood;
 mod plain;
 mod plan;
 mod prompt;
+mod query;
 mod run;
 mod summary;
 mod turn;

@@ -27,7 +27,7 @@ pub use features::folded;
 pub use injection::gives_orders;
 pub use intent::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE};
 pub use language::{LanguageTable, Languages, WordFrequency};
-pub use requests::requests;
+pub use requests::{goes_on, requests};
 pub use sentiment::{BrokenModel, MoodExample, SentimentModel};
 pub use vectors::{Vectors, VectorsOf};
 

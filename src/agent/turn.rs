@@ -5,12 +5,12 @@ use tokio::time::Instant;
 
 use super::drive::{Driven, drive};
 use super::plan::{Plan, Situation, gives_orders, plan};
-use super::{Agent, TurnInput, TurnReport, finish, mood, plain, prompt, summary};
+use super::{Agent, TurnInput, TurnReport, finish, mood, plain, prompt, query, summary};
 use crate::domain::{
     HandOffReason, InboundContent, Language, LanguageGuess, Outcome, Passage, Polarity, Progress,
     Sentiment, Speaker, ToolTrace, TurnTrace,
 };
-use crate::ports::{EmbedError, Filter, ModelRequest, Request, TurnFacts};
+use crate::ports::{EmbedError, ModelRequest, Request, TurnFacts};
 use crate::prompts::Words;
 use crate::retrieval::{Found, Known, Query, SearchLegs};
 use crate::tools::{CallContext, Caller};
@@ -217,14 +217,20 @@ impl Agent {
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Outcome {
         progress(Progress::LookingUp);
-        trace.passages = self
-            .passages(
-                &plain::without_cards(text),
-                self.retriever.known(language, read.known()),
-                language,
-                trace,
-            )
-            .await;
+        let known = self.retriever.known(language, read.known());
+        let asked = query::asked(text, &input.history, language);
+        // The message's own vector does not know what was said before it.
+        let known = known.filter(|_| !asked.continues);
+        let query = Query {
+            text: &asked.text,
+            vector: known.as_deref(),
+            language,
+            limit: self.settings.passages,
+            filter: query::filter(requests),
+            diversity: self.settings.diversity,
+            legs: SearchLegs::Both,
+        };
+        trace.passages = self.passages(&query, trace).await;
         let facts = TurnFacts {
             text: text.to_owned(),
             requests: requests.to_vec(),
@@ -274,23 +280,8 @@ impl Agent {
         )
     }
 
-    async fn passages(
-        &self,
-        text: &str,
-        vector: Option<Vec<f32>>,
-        language: Language,
-        trace: &mut TurnTrace,
-    ) -> Vec<Passage> {
-        let query = Query {
-            text,
-            vector: vector.as_deref(),
-            language,
-            limit: self.settings.passages,
-            filter: Filter::default(),
-            diversity: self.settings.diversity,
-            legs: SearchLegs::Both,
-        };
-        match self.retriever.search(&query).await {
+    async fn passages(&self, query: &Query<'_>, trace: &mut TurnTrace) -> Vec<Passage> {
+        match self.retriever.search(query).await {
             Ok(Found {
                 passages,
                 mode,

@@ -1,9 +1,12 @@
 //! A message that asks for several things, cut into the things it asks for.
 
 use super::words::{self, Phrase, tokens};
+use crate::domain::Language;
 
 /// Words that a request has at least.
 const SHORTEST: usize = 3;
+/// Words of a message that needs what was said before it; a longer one says itself what it is about.
+const LONGEST_GOING_ON: usize = 7;
 
 /// The requests of a message in their order; one item, the whole message, when it holds only one.
 #[must_use]
@@ -43,6 +46,15 @@ pub fn requests(text: &str) -> Vec<String> {
     } else {
         vec![text.trim().to_owned()]
     }
+}
+
+/// Whether a message goes on from what was said before it and says little alone: "and in red?".
+#[must_use]
+pub fn goes_on(text: &str, language: Language) -> bool {
+    let tokens = tokens(text);
+    let said = tokens.iter().filter(|token| token.is_word()).count();
+    let begins = words::of(language).continues.starts_at(&tokens, 0);
+    said <= LONGEST_GOING_ON && begins.is_some_and(|length| length < tokens.len())
 }
 
 #[derive(Debug, Default)]

@@ -80,6 +80,8 @@ pub(super) struct Words {
     pub(super) courtesy: Vec<String>,
     pub(super) order: Phrases,
     pub(super) postcode: Phrases,
+    /// How a question begins that goes on from what was said before it.
+    pub(super) continues: Phrases,
     pub(super) joins: Phrases,
     pub(super) in_stock: Phrases,
     pub(super) purpose: Phrases,

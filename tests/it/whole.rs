@@ -4,6 +4,7 @@
 mod bodies;
 mod clients;
 mod command_line;
+mod corpus;
 mod embedding;
 mod indexing;
 mod odd_lines;
