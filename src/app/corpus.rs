@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::open::{AppError, encoder, folder, questions, space};
 use crate::config::{BuiltinEncoder, Config};
 use crate::domain::Language;
-use crate::ports::{Filter, Generation, Index};
+use crate::ports::{Filter, Generation, Index, IndexPoint};
 use crate::qdrant::EdgeIndex;
 use crate::rerank::Reranker;
 use crate::retrieval::{
@@ -114,6 +114,23 @@ impl Corpus {
         let wording = Arc::clone(&self.wording);
         let builder = Builder::new(shared, Arc::clone(&self.space), wording, self.store.clone());
         Ok(builder.build(points, progress).await?)
+    }
+
+    /// Fills the index with points that have their vectors already, for measuring.
+    ///
+    /// # Errors
+    /// When the vectors do not fit, or the index fails.
+    pub async fn fill(&self, points: Vec<IndexPoint>) -> Result<(), AppError> {
+        let shared: Arc<dyn Index> = Arc::<EdgeIndex>::clone(&self.index);
+        let wording = Arc::clone(&self.wording);
+        let builder = Builder::new(shared, Arc::clone(&self.space), wording, self.store.clone());
+        Ok(builder.build_ready(points).await?)
+    }
+
+    /// The length of the vectors here.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.space.dimension()
     }
 
     /// What tells the languages of queries: the corpus's own and the configured ones.

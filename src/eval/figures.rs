@@ -14,6 +14,7 @@ mod measures;
 mod page;
 mod ranking;
 mod retrieval;
+mod scale;
 mod sentiment;
 mod sets;
 mod speed;

@@ -121,6 +121,17 @@ impl Builder {
         self.write(&mut points, &content, false).await
     }
 
+    /// Makes a generation of points that have their vectors already.
+    ///
+    /// # Errors
+    /// What the index says.
+    pub async fn build_ready(&self, mut points: Vec<IndexPoint>) -> Result<(), IndexingError> {
+        let _turn = self.turn.lock().await;
+        self.learn(&points).await;
+        let content = content(&points);
+        self.write(&mut points, &content, true).await
+    }
+
     /// Without the file only other processes go without these words.
     async fn learn(&self, points: &[IndexPoint]) {
         if let Err(error) = self.wording.learn(points).await {

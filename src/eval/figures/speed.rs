@@ -6,7 +6,7 @@ use super::bench::Bench;
 use super::figure::{Figure, Target, Unit};
 use super::intent::unfit;
 use super::measures::median;
-use super::{LANGUAGES, Section};
+use super::{LANGUAGES, Section, scale};
 use crate::app::AppError;
 use crate::ports::Embedder;
 use crate::understand::{IntentModel, Languages, SentimentModel, Understanding, Vectors, entities};
@@ -84,6 +84,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Section, AppError> {
             );
         }
     }
+    scale::measure(bench, &mut section).await?;
     Ok(section)
 }
 
