@@ -33,6 +33,8 @@ mod qdrant;
 #[cfg(test)]
 mod rerank;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod serving;
 #[cfg(test)]
 mod store;
