@@ -134,6 +134,7 @@ fn by_intent(errand: &mut Errand<'_>) -> Option<Part> {
         "bot_identity" => Some(answers::identity(errand)),
         "confirm" => confirm(errand),
         "decline" => Some(Part::text(errand.words.plain("declined"))),
+        "human" => Some(clarify(errand.words)),
         "product_search" => catalog::search(errand),
         "product_question" => products::question(errand),
         "product_comparison" => products::comparison(errand),
@@ -170,8 +171,10 @@ fn carded(errand: &mut Errand<'_>) -> Option<Part> {
     let mut part = Part::text(errand.words.plain("card"));
     let asked = errand.asked;
     let intent = &asked.triage.intent;
-    let pays =
-        !intent.in_scope || ["payment_info", "buy", "confirm"].contains(&intent.name.as_str());
+    let asks_nothing = !asked.text.contains('?') && asked.triage.entities.orders.is_empty();
+    let pays = asks_nothing
+        || !intent.in_scope
+        || ["payment_info", "buy", "confirm"].contains(&intent.name.as_str());
     if pays && let Some(basket) = buying::pending_basket(errand.facts) {
         return buying::link(errand, &basket).map(|link| part.then(link));
     }
@@ -207,6 +210,12 @@ fn awaited(errand: &mut Errand<'_>) -> Option<Option<Part>> {
         {
             Some(orders::add_order_to_ticket(errand, detail))
         }
+        "order_number" | "order_email" | "ticket_order" if orders::lacks_number(errand) => {
+            Some(Some(orders::number_lacking(errand)))
+        }
+        "ticket_order" if cues::bought(&errand.asked.text) => Some(Some(
+            Part::text(errand.words.plain("ask_order_for_ticket")).awaiting(awaiting.as_str()),
+        )),
         _ => None,
     }
 }
@@ -236,6 +245,11 @@ fn outside(errand: &mut Errand<'_>) -> Option<Part> {
     if let Some(part) = compared(errand) {
         return part;
     }
+    // An address alone is about an order.
+    if !entities.emails.is_empty() {
+        let ask = Part::text(errand.words.plain("ask_order_number"));
+        return Some(ask.awaiting("order_number"));
+    }
     if !entities.categories.is_empty() && about_products {
         return catalog::search(errand);
     }
@@ -252,10 +266,10 @@ fn outside(errand: &mut Errand<'_>) -> Option<Part> {
             Called::Done(false) | Called::Refused => catalog::not_sold(errand),
         };
     }
-    if cues::selling(&errand.asked.text) {
+    if cues::selling(&errand.asked.text) || cues::having(&errand.asked.text) {
         return catalog::not_sold(errand);
     }
-    if intent.score < SURELY_OUTSIDE {
+    if intent.score < SURELY_OUTSIDE && !follow_up::says_nothing(errand) {
         return Some(Part::text(
             errand.words.say("scope", context! { shop => errand.shop }),
         ));

@@ -14,6 +14,8 @@ use crate::understand::{entities, is_common_word};
 
 /// Products that one question is answered for.
 const SHOWN: usize = 3;
+/// Categories whose products do different things.
+const MIXED: [&str; 3] = ["cleaning", "accessory", "spare_part"];
 /// A follow-up with more words says itself what it asks.
 const FOLLOW_UP_WORDS: usize = 5;
 
@@ -41,7 +43,7 @@ pub fn question(errand: &mut Errand<'_>) -> Option<Part> {
     if means_others(errand, &products, &wish) {
         return catalog::search(errand);
     }
-    if let Some(part) = best(errand, &products) {
+    if let Some(part) = best(errand, &products).or_else(|| unmeasured(errand, &products)) {
         return Some(part);
     }
     let Some(product) = pick(&products, wish.comparison) else {
@@ -76,6 +78,28 @@ fn best(errand: &Errand<'_>, products: &[ProductView]) -> Option<Part> {
     details::best_of(errand, products, key)
 }
 
+/// That the catalog does not tell several products apart by the measure which is asked for.
+fn unmeasured(errand: &Errand<'_>, products: &[ProductView]) -> Option<Part> {
+    let key = cues::measure(&errand.asked.text).filter(|_| cues::showing(&errand.asked.text))?;
+    let known = products
+        .iter()
+        .filter(|product| product.attributes.contains_key(key));
+    if products.len() < 2 || known.count() > 1 {
+        return None;
+    }
+    let titles: Vec<String> = products
+        .iter()
+        .map(|product| product.title.clone())
+        .collect();
+    let title = errand.words.list(&titles);
+    let text = errand.words.say("not_known", context! { title });
+    let mut part = Part::text(text).awaiting("person");
+    part.answer
+        .choices
+        .push(super::choice(errand.words, "person"));
+    Some(part)
+}
+
 /// What a short follow-up such as "and the second one?" asks, when it does not say: the same as before.
 fn inherited(errand: &Errand<'_>) -> Entities {
     let mut wish = errand.asked.triage.entities.clone();
@@ -83,7 +107,8 @@ fn inherited(errand: &Errand<'_>) -> Entities {
         || !wish.features.is_empty()
         || wish.in_stock
         || wish.comparison.is_some()
-        || wish.price.is_some();
+        || wish.price.is_some()
+        || cues::price(&errand.asked.text);
     if says || errand.asked.text.split_whitespace().count() > FOLLOW_UP_WORDS {
         return wish;
     }
@@ -189,6 +214,9 @@ pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
     {
         return Some(part);
     }
+    if let Some(part) = unmeasured(errand, &products) {
+        return Some(part);
+    }
     let [one, other, ..] = products.as_slice() else {
         return match products.first() {
             Some(_) => question(errand),
@@ -229,7 +257,28 @@ pub fn referred(errand: &mut Errand<'_>) -> Reference {
     if shown.is_empty() {
         return Reference::Unknown;
     }
-    fetch(errand, &shown[..shown.len().min(5)])
+    match fetch(errand, &shown[..shown.len().min(5)]) {
+        Reference::Known(products) => Reference::Known(numbered(errand, products)),
+        nothing @ (Reference::Missing | Reference::Unknown) => nothing,
+    }
+}
+
+/// "The one for 6": the only one whose title has the number that the message has.
+fn numbered(errand: &Errand<'_>, products: Vec<ProductView>) -> Vec<ProductView> {
+    let numbers = |text: &str| -> HashSet<String> {
+        text.split(|letter: char| !letter.is_alphanumeric())
+            .filter(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()))
+            .map(str::to_owned)
+            .collect()
+    };
+    let said = numbers(&errand.asked.text);
+    let mut having = products
+        .iter()
+        .filter(|product| !numbers(&product.title).is_disjoint(&said));
+    match (having.next(), having.next()) {
+        (Some(only), None) if errand.asked.triage.entities.price.is_none() => vec![only.clone()],
+        _ => products,
+    }
 }
 
 fn counted(shown: &[ProductId], ordinal: i32) -> Option<&ProductId> {
@@ -298,7 +347,7 @@ pub fn names(errand: &Errand<'_>) -> usize {
         .filter(|passage| passage.kind == PassageKind::Product);
     let named: HashSet<String> = products
         .filter_map(|passage| {
-            long_words(&passage.title)
+            proper_words(&passage.title, &passage.document)
                 .into_iter()
                 .find(|word| said.contains(word) && is_name(word, language, &[]))
         })
@@ -323,10 +372,39 @@ pub fn meant(errand: &Errand<'_>, products: &[ProductView]) -> Option<ProductVie
 /// Words of a title that stand in the message and name this product among the others.
 fn own_names(errand: &Errand<'_>, product: &ProductView, others: &[ProductView]) -> Vec<String> {
     let said = long_words(&errand.asked.text);
-    long_words(&product.title)
+    proper_words(&product.title, product.id.as_str())
         .into_iter()
         .filter(|word| said.contains(word) && is_name(word, errand.words.language(), others))
         .collect()
+}
+
+/// Words of a title that may be a name: written large, or part of the product's id.
+fn proper_words(title: &str, id: &str) -> Vec<String> {
+    let large = |word: &str| word.chars().next().is_some_and(char::is_uppercase);
+    let in_id = |word: &str| id.split('-').any(|part| part == word);
+    let all_small = !title.chars().any(char::is_uppercase);
+    title
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| all_small || large(word) || in_id(word))
+        .flat_map(long_words)
+        .collect()
+}
+
+/// The only product whose title has the word for its kind that the message has: the descaler among what
+/// cleans.
+pub fn only_called(errand: &Errand<'_>, products: &[ProductView]) -> Option<ProductView> {
+    let language = errand.words.language();
+    let mixed = products
+        .iter()
+        .all(|product| MIXED.contains(&product.category.as_str()));
+    let kinds = long_words(&errand.asked.text)
+        .into_iter()
+        .filter(|word| !entities(word, language).categories.is_empty());
+    kinds.filter(|_| mixed).find_map(|kind| {
+        let called = |product: &&ProductView| product.title.to_lowercase().contains(&kind);
+        let mut called = products.iter().filter(called);
+        called.next().filter(|_| called.next().is_none()).cloned()
+    })
 }
 
 fn long_words(text: &str) -> Vec<String> {
