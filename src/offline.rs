@@ -13,6 +13,7 @@ mod details;
 mod errand;
 mod follow_up;
 mod matching;
+mod naming;
 mod orders;
 mod products;
 mod reasons;
@@ -253,14 +254,14 @@ fn outside(errand: &mut Errand<'_>) -> Option<Part> {
     if !entities.categories.is_empty() && about_products {
         return catalog::search(errand);
     }
-    if products::names_a_product(errand) {
+    if naming::names_a_product(errand) {
         return products::question(errand);
     }
     if let Some(part) = answers::close_text(errand) {
         return Some(part);
     }
     if about_products {
-        return match products::referred_by_name(errand) {
+        return match naming::referred_by_name(errand) {
             Called::Missing => None,
             Called::Done(true) => products::question(errand),
             Called::Done(false) | Called::Refused => catalog::not_sold(errand),
@@ -279,13 +280,13 @@ fn outside(errand: &mut Errand<'_>) -> Option<Part> {
 
 /// Two names of the catalog, or a name beside a word that compares, are about products for sure.
 fn compared(errand: &mut Errand<'_>) -> Option<Option<Part>> {
-    if products::names(errand) > 1 {
+    if naming::names(errand) > 1 {
         return Some(products::comparison(errand));
     }
     if !cues::comparing(&errand.asked.text) {
         return None;
     }
-    match products::referred_by_name(errand) {
+    match naming::referred_by_name(errand) {
         Called::Missing => Some(None),
         Called::Done(true) => Some(products::comparison(errand)),
         Called::Done(false) | Called::Refused => None,

@@ -4,7 +4,7 @@ use minijinja::context;
 use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
-use super::{choice, orders, products};
+use super::{choice, naming, orders, products};
 use crate::domain::{Passage, PassageKind, Source};
 use crate::tools::{PassageView, PoliciesAnswer};
 use crate::understand::gives_orders;
@@ -68,7 +68,7 @@ pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
     if let Some(passage) = chosen {
         return Some(quoted(errand, &passage));
     }
-    if products::names_a_product(errand) {
+    if naming::names_a_product(errand) {
         return products::question(errand);
     }
     if errand.asked.triage.intent.is("warranty_repair") {

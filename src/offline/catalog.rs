@@ -4,7 +4,7 @@ use minijinja::context;
 use serde_json::{Value, json};
 
 use super::errand::{Called, Errand, Part};
-use super::products::{meant, only_called};
+use super::naming::{meant, only_called};
 use super::{answers, follow_up, has_subject, last_words, matching, reasons};
 use crate::domain::{Entities, Money, PriceRange};
 use crate::tools::{CatalogAnswer, ProductView};

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
-use super::{buying, catalog, cues, has_subject, orders, products};
+use super::{buying, catalog, cues, has_subject, naming, orders, products};
 use crate::domain::{Entities, PassageKind, PriceRange};
 use crate::tools::{ProductAnswer, has_feature};
 use crate::understand::entities;
@@ -116,7 +116,7 @@ fn plainly(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     let asked = errand.asked;
     let (intent, wish, text) = (&asked.triage.intent, &asked.triage.entities, &asked.text);
     let is = |names: &[&str]| names.contains(&intent.name.as_str());
-    let named = products::names_a_product(errand);
+    let named = naming::names_a_product(errand);
     let counted = !wish.ordinals.is_empty() && !errand.facts.history.last_list().is_empty();
     if is(&DOUBTFUL_PRICE) && cues::price(text) && !cues::shipping(text) && (named || counted) {
         return Some(products::question(errand));
@@ -154,7 +154,7 @@ fn sold(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if close || (intent.in_scope && intent.score >= LIKELY && !about_products) {
         return None;
     }
-    match products::referred_by_name(errand) {
+    match naming::referred_by_name(errand) {
         Called::Missing => Some(None),
         Called::Done(true) => Some(products::question(errand)),
         Called::Done(false) | Called::Refused => Some(catalog::not_sold(errand)),
@@ -180,7 +180,7 @@ fn no_discount(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if refines(errand) {
         return Some(catalog::search(errand));
     }
-    if products::names_a_product(errand) {
+    if naming::names_a_product(errand) {
         return Some(products::question(errand));
     }
     if !cues::price(&asked.text) {
@@ -189,7 +189,7 @@ fn no_discount(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if known {
         return Some(products::question(errand));
     }
-    match products::referred_by_name(errand) {
+    match naming::referred_by_name(errand) {
         Called::Missing => Some(None),
         Called::Done(true) => Some(products::question(errand)),
         Called::Done(false) | Called::Refused => None,

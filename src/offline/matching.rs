@@ -3,9 +3,9 @@
 use minijinja::context;
 use serde_json::json;
 
-use super::catalog;
 use super::errand::{Called, Errand, Part};
 use super::products::{self, Reference};
+use super::{catalog, naming};
 use crate::domain::Entities;
 use crate::tools::{CatalogAnswer, ProductView};
 use crate::understand::{entities, is_common_word};
@@ -99,7 +99,7 @@ fn others(errand: &mut Errand<'_>) -> Reference {
         .collect();
     if !names.is_empty() {
         let query: String = names.join(" ").chars().take(200).collect();
-        match products::named(errand, &query) {
+        match naming::named(errand, &query) {
             Called::Missing => return Reference::Missing,
             Called::Done(products) if !products.is_empty() => return Reference::Known(products),
             Called::Done(_) | Called::Refused => {}
