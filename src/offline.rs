@@ -13,6 +13,7 @@ mod details;
 mod errand;
 mod follow_up;
 mod matching;
+mod naming;
 mod orders;
 mod products;
 mod reasons;
@@ -134,6 +135,7 @@ fn by_intent(errand: &mut Errand<'_>) -> Option<Part> {
         "bot_identity" => Some(answers::identity(errand)),
         "confirm" => confirm(errand),
         "decline" => Some(Part::text(errand.words.plain("declined"))),
+        "human" => Some(clarify(errand.words)),
         "product_search" => catalog::search(errand),
         "product_question" => products::question(errand),
         "product_comparison" => products::comparison(errand),
@@ -170,8 +172,10 @@ fn carded(errand: &mut Errand<'_>) -> Option<Part> {
     let mut part = Part::text(errand.words.plain("card"));
     let asked = errand.asked;
     let intent = &asked.triage.intent;
-    let pays =
-        !intent.in_scope || ["payment_info", "buy", "confirm"].contains(&intent.name.as_str());
+    let asks_nothing = !asked.text.contains('?') && asked.triage.entities.orders.is_empty();
+    let pays = asks_nothing
+        || !intent.in_scope
+        || ["payment_info", "buy", "confirm"].contains(&intent.name.as_str());
     if pays && let Some(basket) = buying::pending_basket(errand.facts) {
         return buying::link(errand, &basket).map(|link| part.then(link));
     }
@@ -207,6 +211,12 @@ fn awaited(errand: &mut Errand<'_>) -> Option<Option<Part>> {
         {
             Some(orders::add_order_to_ticket(errand, detail))
         }
+        "order_number" | "order_email" | "ticket_order" if orders::lacks_number(errand) => {
+            Some(Some(orders::number_lacking(errand)))
+        }
+        "ticket_order" if cues::bought(&errand.asked.text) => Some(Some(
+            Part::text(errand.words.plain("ask_order_for_ticket")).awaiting(awaiting.as_str()),
+        )),
         _ => None,
     }
 }
@@ -236,26 +246,31 @@ fn outside(errand: &mut Errand<'_>) -> Option<Part> {
     if let Some(part) = compared(errand) {
         return part;
     }
+    // An address alone is about an order.
+    if !entities.emails.is_empty() {
+        let ask = Part::text(errand.words.plain("ask_order_number"));
+        return Some(ask.awaiting("order_number"));
+    }
     if !entities.categories.is_empty() && about_products {
         return catalog::search(errand);
     }
-    if products::names_a_product(errand) {
+    if naming::names_a_product(errand) {
         return products::question(errand);
     }
     if let Some(part) = answers::close_text(errand) {
         return Some(part);
     }
     if about_products {
-        return match products::referred_by_name(errand) {
+        return match naming::referred_by_name(errand) {
             Called::Missing => None,
             Called::Done(true) => products::question(errand),
             Called::Done(false) | Called::Refused => catalog::not_sold(errand),
         };
     }
-    if cues::selling(&errand.asked.text) {
+    if cues::selling(&errand.asked.text) || cues::having(&errand.asked.text) {
         return catalog::not_sold(errand);
     }
-    if intent.score < SURELY_OUTSIDE {
+    if intent.score < SURELY_OUTSIDE && !follow_up::says_nothing(errand) {
         return Some(Part::text(
             errand.words.say("scope", context! { shop => errand.shop }),
         ));
@@ -265,13 +280,13 @@ fn outside(errand: &mut Errand<'_>) -> Option<Part> {
 
 /// Two names of the catalog, or a name beside a word that compares, are about products for sure.
 fn compared(errand: &mut Errand<'_>) -> Option<Option<Part>> {
-    if products::names(errand) > 1 {
+    if naming::names(errand) > 1 {
         return Some(products::comparison(errand));
     }
     if !cues::comparing(&errand.asked.text) {
         return None;
     }
-    match products::referred_by_name(errand) {
+    match naming::referred_by_name(errand) {
         Called::Missing => Some(None),
         Called::Done(true) => Some(products::comparison(errand)),
         Called::Done(false) | Called::Refused => None,

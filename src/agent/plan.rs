@@ -8,6 +8,9 @@ const STRONG: f32 = 0.8;
 /// From this intensity on, everything else is.
 const FIRM: f32 = 0.7;
 
+/// Below this score it is not sure that a person is asked for.
+const PERSON: f32 = 0.5;
+
 /// What a turn sets out to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
@@ -76,10 +79,10 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         .messages
         .iter()
         .any(|content| matches!(content, InboundContent::Choice { id, .. } if id == "person"))
-        || situation
-            .requests
-            .iter()
-            .any(|request| request.triage.intent.is("human"));
+        || situation.requests.iter().any(|request| {
+            let intent = &request.triage.intent;
+            intent.is("human") && intent.score >= PERSON
+        });
     let upset = situation.requests.iter().any(|request| {
         request.triage.sentiment.label == Polarity::Negative
             && request.triage.sentiment.polarity <= situation.upset_below

@@ -10,11 +10,14 @@ use crate::app::{Command, Said, Talk};
 use crate::domain::{Answer, InboundContent, Outcome};
 use crate::telemetry;
 
+/// Digits of an international telephone number: E.164 allows fifteen.
+const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
+
 /// What `chat` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Count as this verified phone, for example +4915112345678
-    #[arg(long)]
+    #[arg(long, value_parser = phone)]
     phone: Option<String>,
     /// Show what was understood and done
     #[arg(long)]
@@ -56,6 +59,20 @@ pub async fn run(shared: Shared, args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A number in international form, without what only groups its digits.
+fn phone(written: &str) -> Result<String, String> {
+    let number: String = written
+        .chars()
+        .filter(|letter| !matches!(letter, ' ' | '-' | '(' | ')' | '.' | '/'))
+        .collect();
+    let digits = number.strip_prefix('+').unwrap_or_default();
+    let plausible =
+        PHONE_DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plausible.then_some(number).ok_or_else(|| {
+        format!("`{written}` is no international telephone number such as +4915112345678")
+    })
+}
+
 fn show(said: &Said, trace: bool) -> Result<(), Failure> {
     if trace {
         let steps: Vec<&str> = said
@@ -95,4 +112,24 @@ fn print(answer: &Answer) -> Result<(), Failure> {
         line(&format!("[{}]", choice.title))?;
     }
     line("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::phone;
+
+    #[test]
+    fn a_phone_is_an_international_number() {
+        assert_eq!(phone("+49 151 1234-5678").as_deref(), Ok("+4915112345678"));
+        for wrong in [
+            "abc",
+            "",
+            "+",
+            "015112345678",
+            "+49abc1234567",
+            "+1234567890123456",
+        ] {
+            assert!(phone(wrong).is_err(), "{wrong}");
+        }
+    }
 }

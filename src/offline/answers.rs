@@ -4,7 +4,7 @@ use minijinja::context;
 use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
-use super::{choice, orders, products};
+use super::{choice, naming, orders, products};
 use crate::domain::{Passage, PassageKind, Source};
 use crate::tools::{PassageView, PoliciesAnswer};
 use crate::understand::gives_orders;
@@ -13,7 +13,10 @@ use crate::understand::gives_orders;
 const QUOTED: usize = 600;
 
 /// At this cosine a text answers a message whose intent is not clear.
-const CLOSE: f32 = 0.55;
+const CLOSE: f32 = 0.36;
+
+/// Passages among which the one that answers is looked for.
+const CANDIDATES: usize = 3;
 
 /// Intents whose subject the shop's texts cover, each with words of its own in the phrases.
 const TOPICS: [&str; 9] = [
@@ -33,36 +36,39 @@ const SINGLE_TOPIC: &str = "store_info";
 /// From this score on, an intent may say where to look.
 const SURE: f32 = 0.5;
 /// At this cosine a text is about a message that seemed to look for products, when no product is nearly as close.
-const CLOSER: f32 = 0.4;
+const CLOSER: f32 = 0.3;
 /// So much less close the products must be.
-const MARGIN: f32 = 0.15;
+const MARGIN: f32 = 0.1;
 
 /// The passage that answers a question, with its source.
 pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
-    let mut query: String = errand.asked.text.chars().take(200).collect();
+    let query: String = errand.asked.text.chars().take(200).collect();
     let found = &errand.asked.triage.intent;
-    if found.name == SINGLE_TOPIC && found.score >= SURE {
-        query = format!("{query} {}", errand.words.name("topics", SINGLE_TOPIC));
-    }
-    let mut passages = match passages(errand, &query) {
-        Called::Missing => return None,
-        Called::Done(passages) => passages,
-        Called::Refused => Vec::new(),
+    let topic = TOPICS
+        .contains(&found.name.as_str())
+        .then(|| format!("{query} {}", errand.words.name("topics", &found.name)));
+    let alone = found.name == SINGLE_TOPIC && found.score >= SURE;
+    let asked = match &topic {
+        Some(topic) if alone => passages(errand, topic),
+        Some(_) | None => passages(errand, &query),
     };
-    let intent = errand.asked.triage.intent.name.as_str();
-    if passages.is_empty() && TOPICS.contains(&intent) {
-        // The words alone found nothing; what was understood of them may.
-        let topic = errand.words.name("topics", intent);
-        passages = match self::passages(errand, &format!("{query} {topic}")) {
-            Called::Missing => return None,
-            Called::Done(passages) => passages,
-            Called::Refused => Vec::new(),
-        };
+    let on_topic = match &topic {
+        Some(topic) if !alone => passages(errand, topic),
+        Some(_) | None => Called::Refused,
+    };
+    let sure = found.score >= SURE;
+    let chosen = match (asked, on_topic) {
+        (Called::Missing, _) | (_, Called::Missing) => return None,
+        (Called::Done(asked), Called::Done(on_topic)) => agreed(asked, on_topic, sure),
+        (Called::Done(only), Called::Refused) | (Called::Refused, Called::Done(only)) => {
+            only.into_iter().next()
+        }
+        (Called::Refused, Called::Refused) => None,
+    };
+    if let Some(passage) = chosen {
+        return Some(quoted(errand, &passage));
     }
-    if let Some(passage) = passages.first() {
-        return Some(quoted(errand, passage));
-    }
-    if products::names_a_product(errand) {
+    if naming::names_a_product(errand) {
         return products::question(errand);
     }
     if errand.asked.triage.intent.is("warranty_repair") {
@@ -73,8 +79,21 @@ pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
     Some(part)
 }
 
+/// The best of what the words found that what was understood of them finds too. Where the words alone
+/// found nothing, or nothing on the topic of a sure intent, the best on the topic.
+fn agreed(asked: Vec<PassageView>, on_topic: Vec<PassageView>, sure: bool) -> Option<PassageView> {
+    let both = |passage: &&PassageView| {
+        let same = |other: &PassageView| other.document == passage.document;
+        !sure || on_topic.iter().any(same)
+    };
+    let agreed = asked.iter().find(both).cloned();
+    agreed
+        .or_else(|| on_topic.into_iter().next())
+        .or_else(|| asked.into_iter().next())
+}
+
 fn passages(errand: &mut Errand<'_>, query: &str) -> Called<Vec<PassageView>> {
-    let arguments = json!({ "query": query, "limit": 1 });
+    let arguments = json!({ "query": query, "limit": CANDIDATES });
     match errand.call::<PoliciesAnswer>("search_policies", arguments) {
         Called::Missing => Called::Missing,
         Called::Done(answer) => Called::Done(answer.passages),

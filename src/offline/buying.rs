@@ -30,6 +30,9 @@ const SURE: f32 = 0.6;
 /// The link for what the customer takes.
 pub fn buy(errand: &mut Errand<'_>) -> Option<Part> {
     let entities = errand.asked.triage.entities.clone();
+    if asks_only(errand) {
+        return products::question(errand);
+    }
     let pointed =
         !entities.ordinals.is_empty() || entities.comparison.is_some() || has_subject(errand.asked);
     if let Some(mut basket) = pending_basket(errand.facts)
@@ -61,6 +64,14 @@ pub fn buy(errand: &mut Errand<'_>) -> Option<Part> {
         ),
         None => Some(Part::text(errand.words.plain("which_product")).awaiting("choose")),
     }
+}
+
+/// A question about a property is none to buy, unless it says so.
+fn asks_only(errand: &Errand<'_>) -> bool {
+    let (text, entities) = (&errand.asked.text, &errand.asked.triage.entities);
+    let property =
+        !entities.colors.is_empty() || !entities.features.is_empty() || entities.in_stock;
+    property && text.contains('?') && entities.quantity.is_none() && !cues::taking(text)
 }
 
 /// What was offered or linked last: `basket:<product>x<quantity>`.

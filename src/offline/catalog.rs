@@ -4,13 +4,17 @@ use minijinja::context;
 use serde_json::{Value, json};
 
 use super::errand::{Called, Errand, Part};
-use super::products::meant;
+use super::naming::{meant, only_called};
 use super::{answers, follow_up, has_subject, last_words, matching, reasons};
 use crate::domain::{Entities, Money, PriceRange};
 use crate::tools::{CatalogAnswer, ProductView};
+use crate::understand::entities;
 
 /// Products in one answer.
 const SHOWN: usize = 3;
+/// A message that completes an earlier wish has so few words, and the wish so few characters.
+const COMPLETING_WORDS: usize = 3;
+const COMPLETED: usize = 90;
 /// Products among which the nearest are looked for.
 const NEAR: usize = 10;
 
@@ -75,10 +79,21 @@ pub fn search(errand: &mut Errand<'_>) -> Option<Part> {
     if products.is_empty() {
         return not_sold(errand);
     }
-    if let Some(product) = meant(errand, &products) {
+    products = with_features(products, &wish);
+    if let Some(product) = meant(errand, &products).or_else(|| only_called(errand, &products)) {
         products = vec![product];
     }
     Some(shown(errand, products, &wish, opening))
+}
+
+/// Products that have what is wished for sure, when any has.
+fn with_features(products: Vec<ProductView>, wish: &Entities) -> Vec<ProductView> {
+    let has_all = |product: &&ProductView| {
+        let mut asked = wish.features.iter().filter(|(_, value)| value != "?");
+        asked.all(|(key, value)| reasons::has(product, key, value))
+    };
+    let having: Vec<ProductView> = products.iter().filter(has_all).cloned().collect();
+    if having.is_empty() { products } else { having }
 }
 
 /// What the shop sells instead.
@@ -141,7 +156,7 @@ pub fn shown(
         lines.push(words.plain("offer_link"));
         part.awaiting = Some(format!("basket:{}x1", only.id));
     } else {
-        lines.push(words.plain(narrowing(&products)));
+        lines.push(words.plain(narrowing(&products, wish)));
         part.awaiting = Some("choose".to_owned());
     }
     part.answer.text = lines.join("\n");
@@ -149,7 +164,8 @@ pub fn shown(
 }
 
 /// One question that narrows, by what was found.
-fn narrowing(products: &[ProductView]) -> &'static str {
+fn narrowing(products: &[ProductView], wish: &Entities) -> &'static str {
+    let said = |key: &str| wish.features.iter().any(|(name, _)| name == key);
     let all = |categories: &[&str]| {
         products
             .iter()
@@ -164,11 +180,12 @@ fn narrowing(products: &[ProductView]) -> &'static str {
         })
     };
     if all(&["espresso_machine"])
+        && !said("milk")
         && milks(|milk| milk == "automatic")
         && milks(|milk| milk != "automatic")
     {
         "narrow_machine"
-    } else if all(&["grinder"]) {
+    } else if all(&["grinder"]) && !said("grind") {
         "narrow_grinder"
     } else if all(&["coffee_beans", "ground_coffee", "capsules"]) {
         "narrow_coffee"
@@ -180,15 +197,33 @@ fn narrowing(products: &[ProductView]) -> &'static str {
 /// A follow-up such as "and under 200?" looks for the same thing again.
 fn query(errand: &Errand<'_>, wish: &Entities) -> String {
     let text = errand.asked.text.chars().take(200).collect::<String>();
+    let before = last_words(errand.facts, "product_search");
     if has_subject(errand.asked) {
-        return text;
+        return match before {
+            Some(before) if completes(errand, before) => format!("{before} {text}"),
+            Some(_) | None => text,
+        };
     }
-    match last_words(errand.facts, "product_search") {
+    match before {
         Some(before) if wish.price.is_some() => {
             format!("{} {text}", before.chars().take(90).collect::<String>())
         }
         Some(_) | None => text,
     }
+}
+
+/// Whether a message only says the kind of what was looked for before: "decaf?" and then "beans".
+fn completes(errand: &Errand<'_>, before: &str) -> bool {
+    let asked = errand.asked;
+    let earlier = entities(before, errand.words.language());
+    let wish = &asked.triage.entities;
+    asked.text.split_whitespace().count() <= COMPLETING_WORDS
+        && before.chars().count() <= COMPLETED
+        && !errand.facts.history.last_list().is_empty()
+        && earlier.categories.is_empty()
+        && !earlier.features.is_empty()
+        && !wish.categories.is_empty()
+        && wish.features.is_empty()
 }
 
 fn find(

@@ -22,6 +22,25 @@ const SELLING: &str =
 const ARRIVING: &str = "arriv* kommt ankommt ankunft geliefert zugestellt chega* llega* get_it get_here \
     it_come coming consegnat* entregue* entregad*";
 
+const HAVING: &str = "do_you_have have_you_got got_any do_you_stock avete tenéis teneis tienen têm vocês_têm \
+    habt_ihr haben_sie gibt_es";
+
+const TAKING: &str = "take buy purchase checkout pay order link prend* prendo compro comprar* compra acquist* \
+    ordin* llevo llevar* pedir pagar* pagare levo levar* nehm* kaufe kaufen bestell* zahl* bezahl*";
+
+const BOUGHT: &str =
+    "bought purchased comprat* acquistat* compré compramos comprei comprámos gekauft";
+
+const LACKING: &str = "not don_t doesn_t can_t cannot lost forgot* without non senza perso persa dimenticat* no_lo \
+    no_la no_tengo no_sé no_encuentro no_recuerdo perdí perdid* olvid* sin não nao perdi sem esqueci* nicht kein* \
+    verloren vergessen ohne";
+
+const SHIPPING: &str =
+    "ship* deliver* postage spedi* consegn* envi* envío* portes entreg* *versand* *liefer* porto";
+
+const VAGUE: &str = "thing things stuff cosa cose cosas coisa coisas aquilo aquello quello quella eso isso das \
+    ding sache letztens neulich";
+
 const CHANGING: &str = "änder* umänder* geändert change cambia* modific* mudar alterar *stornier* cancel* annull* anul*";
 
 /// The attribute that a comparative measures.
@@ -33,7 +52,8 @@ const MEASURES: [(&str, &str); 7] = [
     ),
     (
         "width_cm",
-        "small* narrow* slim* compact* kompakt* compatt* piccol* pequeñ* pequen* kleiner* kleinst* schmal* petit*",
+        "small* narrow* slim* compact* kompakt* compatt* piccol* pequeñ* pequen* kleiner* kleinst* schmal* petit* \
+         strett* estrech* estreit*",
     ),
     (
         "weight_kg",
@@ -74,6 +94,36 @@ pub fn comparing(text: &str) -> bool {
 /// Whether it asks if something is sold.
 pub fn selling(text: &str) -> bool {
     occur(SELLING, text)
+}
+
+/// Whether it asks if there is something.
+pub fn having(text: &str) -> bool {
+    occur(HAVING, text)
+}
+
+/// Whether it says that something is to be bought.
+pub fn taking(text: &str) -> bool {
+    occur(TAKING, text)
+}
+
+/// Whether it says that something was bought.
+pub fn bought(text: &str) -> bool {
+    occur(BOUGHT, text)
+}
+
+/// Whether it says that something is not there or not known.
+pub fn lacking(text: &str) -> bool {
+    occur(LACKING, text)
+}
+
+/// Whether it speaks of shipping.
+pub fn shipping(text: &str) -> bool {
+    occur(SHIPPING, text)
+}
+
+/// Whether it points at something without a name.
+pub fn vague(text: &str) -> bool {
+    occur(VAGUE, text)
 }
 
 /// Whether it speaks of something that arrives.
@@ -129,6 +179,9 @@ mod tests {
         }
         assert!(price("¿precio de la Pannina?") && price("Preis Aria?") && !price("priority"));
         assert!(selling("¿vendéis patinetes?") && !selling("venga"));
+        assert!(taking("¿la puedo comprar?") && !taking("l'ho comprata ieri"));
+        assert!(bought("l'ho comprata ieri") && !bought("vorrei comprarla"));
+        assert!(lacking("I don't know it") && lacking("hab keine Nummer") && !lacking("10432"));
     }
 
     #[test]

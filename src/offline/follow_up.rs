@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::errand::{Called, Errand, Part};
-use super::{buying, catalog, cues, has_subject, orders, products};
-use crate::domain::{Entities, PriceRange};
+use super::{buying, catalog, cues, has_subject, naming, orders, products};
+use crate::domain::{Entities, PassageKind, PriceRange};
 use crate::tools::{ProductAnswer, has_feature};
 use crate::understand::entities;
 
@@ -12,9 +12,11 @@ use crate::understand::entities;
 const SHORT: usize = 8;
 /// A bare amount or quantity stands among so few words.
 const BARE: usize = 5;
+/// A bare name of what is looked for stands among so few words.
+const BARE_NAME: usize = 3;
 
 /// Intents that a changed quantity, or a budget after a list, is often mistaken for.
-const DOUBTFUL_QUANTITY: [&str; 8] = [
+const DOUBTFUL_QUANTITY: [&str; 9] = [
     "buy",
     "confirm",
     "order_change",
@@ -23,8 +25,52 @@ const DOUBTFUL_QUANTITY: [&str; 8] = [
     "product_comparison",
     "discount",
     "payment_info",
+    "decline",
 ];
-const DOUBTFUL_REFINEMENT: [&str; 4] = ["discount", "payment_info", "shipping_info", "store_info"];
+const DOUBTFUL_REFINEMENT: [&str; 7] = [
+    "discount",
+    "payment_info",
+    "shipping_info",
+    "store_info",
+    "bot_identity",
+    "greeting",
+    "privacy",
+];
+/// Intents that the price of a product is often mistaken for.
+const DOUBTFUL_PRICE: [&str; 5] = [
+    "shipping_info",
+    "payment_info",
+    "store_info",
+    "discount",
+    "invoice",
+];
+/// Intents that a product's or a category's bare name is often mistaken for.
+const DOUBTFUL_NAME: [&str; 7] = [
+    "bot_identity",
+    "greeting",
+    "thanks",
+    "confirm",
+    "decline",
+    "store_info",
+    "complaint",
+];
+/// Intents that the question whether there is something is often mistaken for.
+const DOUBTFUL_STOCK: [&str; 8] = [
+    "care_advice",
+    "warranty_repair",
+    "store_info",
+    "payment_info",
+    "shipping_info",
+    "discount",
+    "greeting",
+    "bot_identity",
+];
+/// Below this score plain words overrule an intent.
+const SURE: f32 = 0.7;
+/// Below this score the question whether something is sold overrules it.
+const LIKELY: f32 = 0.5;
+/// At this cosine a product is what was asked for.
+const SOLD: f32 = 0.3;
 /// Intents that a question about the order at hand is often mistaken for.
 const DOUBTFUL_CHANGE: [&str; 5] = [
     "shipping_info",
@@ -59,7 +105,67 @@ pub fn overruling(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if intent.is("discount") && !cues::discount(&errand.asked.text) {
         return no_discount(errand);
     }
+    if let Some(part) = plainly(errand) {
+        return Some(part);
+    }
     (doubtful && refines(errand)).then(|| catalog::search(errand))
+}
+
+/// What plain words ask for, whatever intent was read: a price, a name, whether there is something.
+fn plainly(errand: &mut Errand<'_>) -> Option<Option<Part>> {
+    let asked = errand.asked;
+    let (intent, wish, text) = (&asked.triage.intent, &asked.triage.entities, &asked.text);
+    let is = |names: &[&str]| names.contains(&intent.name.as_str());
+    let named = naming::names_a_product(errand);
+    let counted = !wish.ordinals.is_empty() && !errand.facts.history.last_list().is_empty();
+    if is(&DOUBTFUL_PRICE) && cues::price(text) && !cues::shipping(text) && (named || counted) {
+        return Some(products::question(errand));
+    }
+    if intent.is("buy") && cues::bought(text) && !cues::taking(text) {
+        let ask = Part::text(errand.words.plain("ask_order_number"));
+        return Some(Some(ask.awaiting("order_number")));
+    }
+    if is(&DOUBTFUL_NAME) && intent.score < LIKELY && named {
+        return Some(products::question(errand));
+    }
+    let category = !wish.categories.is_empty();
+    if category && is(&DOUBTFUL_NAME) && short(text, BARE_NAME) {
+        return Some(catalog::search(errand));
+    }
+    if category && is(&DOUBTFUL_STOCK) && intent.score < SURE && cues::having(text) {
+        return Some(catalog::search(errand));
+    }
+    if cues::selling(text) && !has_subject(asked) {
+        return sold(errand);
+    }
+    None
+}
+
+/// Whether the shop sells what is in no category; none when the message is about something else for sure.
+fn sold(errand: &mut Errand<'_>) -> Option<Option<Part>> {
+    let intent = &errand.asked.triage.intent;
+    let about_products = ["product_search", "product_question"]
+        .iter()
+        .any(|name| intent.is(name));
+    let close = errand.facts.passages.iter().any(|passage| {
+        let cosine = passage.ranking.dense_score.unwrap_or(0.0);
+        passage.kind == PassageKind::Product && cosine >= SOLD
+    });
+    if close || (intent.in_scope && intent.score >= LIKELY && !about_products) {
+        return None;
+    }
+    match naming::referred_by_name(errand) {
+        Called::Missing => Some(None),
+        Called::Done(true) => Some(products::question(errand)),
+        Called::Done(false) | Called::Refused => Some(catalog::not_sold(errand)),
+    }
+}
+
+/// Whether a short message only points at something without a name: no business at all, neither the
+/// shop's nor another.
+pub fn says_nothing(errand: &Errand<'_>) -> bool {
+    let text = &errand.asked.text;
+    short(text, BARE) && !text.contains('?') && cues::vague(text)
 }
 
 /// What a message asks that was taken for a question about discounts and speaks of none.
@@ -74,7 +180,7 @@ fn no_discount(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if refines(errand) {
         return Some(catalog::search(errand));
     }
-    if products::names_a_product(errand) {
+    if naming::names_a_product(errand) {
         return Some(products::question(errand));
     }
     if !cues::price(&asked.text) {
@@ -83,7 +189,7 @@ fn no_discount(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if known {
         return Some(products::question(errand));
     }
-    match products::referred_by_name(errand) {
+    match naming::referred_by_name(errand) {
         Called::Missing => Some(None),
         Called::Done(true) => Some(products::question(errand)),
         Called::Done(false) | Called::Refused => None,

@@ -3,12 +3,15 @@
 use minijinja::context;
 use serde_json::json;
 
-use super::catalog;
 use super::errand::{Called, Errand, Part};
 use super::products::{self, Reference};
+use super::{catalog, naming};
 use crate::domain::Entities;
 use crate::tools::{CatalogAnswer, ProductView};
 use crate::understand::{entities, is_common_word};
+
+/// Categories of what is added to a machine.
+const BESIDE: [&str; 2] = ["accessory", "spare_part"];
 
 /// Whether a message asks what goes with something.
 pub fn asks_for_match(wish: &Entities) -> bool {
@@ -28,37 +31,60 @@ pub fn fitting(errand: &mut Errand<'_>) -> Option<Option<Part>> {
         Reference::Unknown => return None,
     };
     let Some(category) = wish.categories.first() else {
-        return together(errand, &products).map(Some);
+        return match products.as_slice() {
+            [only] => beside(errand, only),
+            _ => together(errand, &products).map(Some),
+        };
     };
     // A named product of the wanted category is not what the wanted one must fit.
     let other = products
         .iter()
         .find(|product| !wish.categories.contains(&product.category))?
         .clone();
-    let found = match errand.call::<CatalogAnswer>(
-        "search_catalog",
-        json!({ "category": category, "in_stock": true, "limit": 10 }),
-    ) {
-        Called::Missing => return Some(None),
-        Called::Done(answer) => answer.products,
-        Called::Refused => Vec::new(),
-    };
-    let fitting: Vec<ProductView> = found
-        .into_iter()
-        .filter(|product| goes_with(product, &other) == Some(true))
-        .collect();
-    if fitting.is_empty() {
-        return Some(Some(products::not_known(errand, &other)));
+    match of_category(errand, category, &other) {
+        Called::Missing => Some(None),
+        Called::Done(fitting) if !fitting.is_empty() => {
+            Some(Some(beside_it(errand, fitting, &other)))
+        }
+        Called::Done(_) | Called::Refused => Some(Some(products::not_known(errand, &other))),
     }
-    let opening = errand
-        .words
-        .say("found_fitting", context! { title => other.title.as_str() });
-    Some(Some(catalog::shown(
-        errand,
-        fitting,
-        &Entities::default(),
-        Some(opening),
-    )))
+}
+
+/// What the catalog has to go with a product.
+fn beside(errand: &mut Errand<'_>, product: &ProductView) -> Option<Option<Part>> {
+    for category in BESIDE {
+        match of_category(errand, category, product) {
+            Called::Missing => return Some(None),
+            Called::Done(fitting) if !fitting.is_empty() => {
+                return Some(Some(beside_it(errand, fitting, product)));
+            }
+            Called::Done(_) | Called::Refused => {}
+        }
+    }
+    None
+}
+
+fn beside_it(errand: &Errand<'_>, fitting: Vec<ProductView>, product: &ProductView) -> Part {
+    let title = product.title.as_str();
+    let opening = errand.words.say("found_fitting", context! { title });
+    catalog::shown(errand, fitting, &Entities::default(), Some(opening))
+}
+
+/// Products of a category that go with another for sure.
+fn of_category(
+    errand: &mut Errand<'_>,
+    category: &str,
+    other: &ProductView,
+) -> Called<Vec<ProductView>> {
+    let arguments = json!({ "category": category, "in_stock": true, "limit": 10 });
+    match errand.call::<CatalogAnswer>("search_catalog", arguments) {
+        Called::Missing => Called::Missing,
+        Called::Done(answer) => {
+            let fits = |product: &ProductView| goes_with(product, other) == Some(true);
+            Called::Done(answer.products.into_iter().filter(fits).collect())
+        }
+        Called::Refused => Called::Refused,
+    }
 }
 
 /// The products that something must go with: named beside the wanted category, else the ones meant.
@@ -73,7 +99,7 @@ fn others(errand: &mut Errand<'_>) -> Reference {
         .collect();
     if !names.is_empty() {
         let query: String = names.join(" ").chars().take(200).collect();
-        match products::named(errand, &query) {
+        match naming::named(errand, &query) {
             Called::Missing => return Reference::Missing,
             Called::Done(products) if !products.is_empty() => return Reference::Known(products),
             Called::Done(_) | Called::Refused => {}

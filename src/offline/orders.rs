@@ -4,6 +4,7 @@ use minijinja::context;
 use serde_json::{Value, json};
 
 use super::errand::{Called, Errand, Part};
+use super::{choice, cues, has_subject};
 use crate::domain::{OrderStatus, Speaker};
 use crate::prompts::Words;
 use crate::tools::{OrderAnswer, OrderView, TicketAnswer};
@@ -124,6 +125,36 @@ pub fn bare_number(text: &str) -> Option<String> {
     let plausible =
         (4..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     plausible.then(|| digits.to_owned())
+}
+
+/// Words of a message that only says that the number is not at hand.
+const LACKING_WORDS: usize = 9;
+/// Intents that such a message is taken for, and the score from which any other is sure.
+const LACKING_INTENTS: [&str; 6] = [
+    "decline",
+    "privacy",
+    "human",
+    "order_status",
+    "confirm",
+    "invoice",
+];
+const SURE: f32 = 0.7;
+
+/// Whether a message says that the number which was asked for is not at hand.
+pub fn lacks_number(errand: &Errand<'_>) -> bool {
+    let (text, intent) = (&errand.asked.text, &errand.asked.triage.intent);
+    let words = text.split_whitespace().count();
+    let about_number =
+        !intent.in_scope || intent.score < SURE || LACKING_INTENTS.contains(&intent.name.as_str());
+    let short = (2..=LACKING_WORDS).contains(&words) && !text.contains('?');
+    about_number && short && !has_subject(errand.asked) && cues::lacking(text)
+}
+
+/// Where the number stands, and who helps without it.
+pub fn number_lacking(errand: &Errand<'_>) -> Part {
+    let mut part = Part::text(errand.words.plain("order_number_lacking")).awaiting("person");
+    part.answer.choices.push(choice(errand.words, "person"));
+    part
 }
 
 fn number(errand: &Errand<'_>) -> Option<String> {

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::details::Known;
 use super::errand::{Called, Errand, Part};
+use super::naming::named;
 use super::{catalog, cues, details, follow_up, matching, reasons};
-use crate::domain::{Comparison, Entities, Language, PassageKind, ProductId, Speaker};
-use crate::tools::{CatalogAnswer, ProductAnswer, ProductView, has_feature};
-use crate::understand::{entities, is_common_word};
+use crate::domain::{Comparison, Entities, ProductId, Speaker};
+use crate::tools::{ProductAnswer, ProductView, has_feature};
+use crate::understand::entities;
 
 /// Products that one question is answered for.
 const SHOWN: usize = 3;
@@ -41,7 +42,7 @@ pub fn question(errand: &mut Errand<'_>) -> Option<Part> {
     if means_others(errand, &products, &wish) {
         return catalog::search(errand);
     }
-    if let Some(part) = best(errand, &products) {
+    if let Some(part) = best(errand, &products).or_else(|| unmeasured(errand, &products)) {
         return Some(part);
     }
     let Some(product) = pick(&products, wish.comparison) else {
@@ -76,6 +77,28 @@ fn best(errand: &Errand<'_>, products: &[ProductView]) -> Option<Part> {
     details::best_of(errand, products, key)
 }
 
+/// That the catalog does not tell several products apart by the measure which is asked for.
+fn unmeasured(errand: &Errand<'_>, products: &[ProductView]) -> Option<Part> {
+    let key = cues::measure(&errand.asked.text).filter(|_| cues::showing(&errand.asked.text))?;
+    let known = products
+        .iter()
+        .filter(|product| product.attributes.contains_key(key));
+    if products.len() < 2 || known.count() > 1 {
+        return None;
+    }
+    let titles: Vec<String> = products
+        .iter()
+        .map(|product| product.title.clone())
+        .collect();
+    let title = errand.words.list(&titles);
+    let text = errand.words.say("not_known", context! { title });
+    let mut part = Part::text(text).awaiting("person");
+    part.answer
+        .choices
+        .push(super::choice(errand.words, "person"));
+    Some(part)
+}
+
 /// What a short follow-up such as "and the second one?" asks, when it does not say: the same as before.
 fn inherited(errand: &Errand<'_>) -> Entities {
     let mut wish = errand.asked.triage.entities.clone();
@@ -83,7 +106,8 @@ fn inherited(errand: &Errand<'_>) -> Entities {
         || !wish.features.is_empty()
         || wish.in_stock
         || wish.comparison.is_some()
-        || wish.price.is_some();
+        || wish.price.is_some()
+        || cues::price(&errand.asked.text);
     if says || errand.asked.text.split_whitespace().count() > FOLLOW_UP_WORDS {
         return wish;
     }
@@ -189,6 +213,9 @@ pub fn comparison(errand: &mut Errand<'_>) -> Option<Part> {
     {
         return Some(part);
     }
+    if let Some(part) = unmeasured(errand, &products) {
+        return Some(part);
+    }
     let [one, other, ..] = products.as_slice() else {
         return match products.first() {
             Some(_) => question(errand),
@@ -229,7 +256,28 @@ pub fn referred(errand: &mut Errand<'_>) -> Reference {
     if shown.is_empty() {
         return Reference::Unknown;
     }
-    fetch(errand, &shown[..shown.len().min(5)])
+    match fetch(errand, &shown[..shown.len().min(5)]) {
+        Reference::Known(products) => Reference::Known(numbered(errand, products)),
+        nothing @ (Reference::Missing | Reference::Unknown) => nothing,
+    }
+}
+
+/// "The one for 6": the only one whose title has the number that the message has.
+fn numbered(errand: &Errand<'_>, products: Vec<ProductView>) -> Vec<ProductView> {
+    let numbers = |text: &str| -> HashSet<String> {
+        text.split(|letter: char| !letter.is_alphanumeric())
+            .filter(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()))
+            .map(str::to_owned)
+            .collect()
+    };
+    let said = numbers(&errand.asked.text);
+    let mut having = products
+        .iter()
+        .filter(|product| !numbers(&product.title).is_disjoint(&said));
+    match (having.next(), having.next()) {
+        (Some(only), None) if errand.asked.triage.entities.price.is_none() => vec![only.clone()],
+        _ => products,
+    }
 }
 
 fn counted(shown: &[ProductId], ordinal: i32) -> Option<&ProductId> {
@@ -256,100 +304,6 @@ fn fetch(errand: &mut Errand<'_>, ids: &[ProductId]) -> Reference {
     } else {
         Reference::Known(products)
     }
-}
-
-/// Products that a search for these words finds and whose own name stands in the message.
-pub fn named(errand: &mut Errand<'_>, words: &str) -> Called<Vec<ProductView>> {
-    let query: String = words.chars().take(200).collect();
-    match errand.call::<CatalogAnswer>("search_catalog", json!({ "query": query, "limit": 10 })) {
-        Called::Missing => Called::Missing,
-        Called::Refused => Called::Refused,
-        Called::Done(answer) => {
-            let own =
-                |product: &&ProductView| !own_names(errand, product, &answer.products).is_empty();
-            Called::Done(answer.products.iter().filter(own).cloned().collect())
-        }
-    }
-}
-
-/// Whether the message names a product of the catalog.
-pub fn referred_by_name(errand: &mut Errand<'_>) -> Called<bool> {
-    let asked = errand.asked;
-    match named(errand, &asked.text) {
-        Called::Missing => Called::Missing,
-        Called::Done(products) => Called::Done(!products.is_empty()),
-        Called::Refused => Called::Refused,
-    }
-}
-
-/// Whether a passage that was found for the message is a product that it names.
-pub fn names_a_product(errand: &Errand<'_>) -> bool {
-    names(errand) > 0
-}
-
-/// How many of the products that were found for the message it names.
-pub fn names(errand: &Errand<'_>) -> usize {
-    let said = long_words(&errand.asked.text);
-    let language = errand.words.language();
-    let products = errand
-        .facts
-        .passages
-        .iter()
-        .filter(|passage| passage.kind == PassageKind::Product);
-    let named: HashSet<String> = products
-        .filter_map(|passage| {
-            long_words(&passage.title)
-                .into_iter()
-                .find(|word| said.contains(word) && is_name(word, language, &[]))
-        })
-        .collect();
-    named.len()
-}
-
-/// The product that a search meant from the start: named by a word that its id carries too.
-pub fn meant(errand: &Errand<'_>, products: &[ProductView]) -> Option<ProductView> {
-    let by_id = |product: &&ProductView| {
-        let names = own_names(errand, product, products);
-        let parts: Vec<&str> = product.id.as_str().split('-').collect();
-        names.iter().any(|name| parts.contains(&name.as_str()))
-    };
-    let mut meant = products.iter().filter(by_id);
-    match (meant.next(), meant.next()) {
-        (Some(only), None) => Some(only.clone()),
-        _ => None,
-    }
-}
-
-/// Words of a title that stand in the message and name this product among the others.
-fn own_names(errand: &Errand<'_>, product: &ProductView, others: &[ProductView]) -> Vec<String> {
-    let said = long_words(&errand.asked.text);
-    long_words(&product.title)
-        .into_iter()
-        .filter(|word| said.contains(word) && is_name(word, errand.words.language(), others))
-        .collect()
-}
-
-fn long_words(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase();
-    let words = lower.split(|letter: char| !letter.is_alphanumeric());
-    words
-        .filter(|word| word.chars().count() >= 4)
-        .map(str::to_owned)
-        .collect()
-}
-
-/// A word of a title is a name when it says no category, feature or colour and few titles share it.
-fn is_name(word: &str, language: Language, products: &[ProductView]) -> bool {
-    let said = entities(word, language);
-    let common = products
-        .iter()
-        .filter(|product| product.title.to_lowercase().contains(word))
-        .count();
-    said.categories.is_empty()
-        && said.features.is_empty()
-        && said.colors.is_empty()
-        && common <= 2
-        && !is_common_word(word, language)
 }
 
 /// The one product that is meant, when it can be told.

@@ -59,6 +59,8 @@ const INTERNATIONAL: &[&str] = &[
     "pro",
     "mini",
     "super",
+    "vs",
+    "versus",
     "stop",
     "top",
     "euro",
