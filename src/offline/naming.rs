@@ -75,7 +75,11 @@ pub fn meant(errand: &Errand<'_>, products: &[ProductView]) -> Option<ProductVie
 }
 
 /// Words of a title that stand in the message and name this product among the others.
-fn own_names(errand: &Errand<'_>, product: &ProductView, others: &[ProductView]) -> Vec<String> {
+pub fn own_names(
+    errand: &Errand<'_>,
+    product: &ProductView,
+    others: &[ProductView],
+) -> Vec<String> {
     let said = long_words(&errand.asked.text);
     proper_words(&product.title, product.id.as_str())
         .into_iter()

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::details::Known;
 use super::errand::{Called, Errand, Part};
-use super::naming::named;
+use super::naming::{named, own_names};
 use super::{catalog, cues, details, follow_up, matching, reasons};
 use crate::domain::{Comparison, Entities, ProductId, Speaker};
 use crate::tools::{ProductAnswer, ProductView, has_feature};
