@@ -205,15 +205,34 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.readers)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(TurnRecord {
-                    id: text(row, "id")?.into(),
-                    outcome: json(row, "outcome")?,
-                    trace: json(row, "trace")?,
-                })
-            })
-            .collect()
+        rows.iter().map(TurnRecord::read).collect()
+    }
+
+    /// The turn that took a message; none before it ended.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn turn_that_took(
+        &self,
+        message: &InboxId,
+    ) -> Result<Option<TurnRecord>, StoreError> {
+        let row = sqlx::query(
+            "SELECT t.id, t.outcome, t.trace FROM inbox i JOIN turns t ON t.id = i.turn_id WHERE i.id = $1",
+        )
+        .bind(message.as_str())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.as_ref().map(TurnRecord::read).transpose()
+    }
+}
+
+impl TurnRecord {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: text(row, "id")?.into(),
+            outcome: json(row, "outcome")?,
+            trace: json(row, "trace")?,
+        })
     }
 }
 
