@@ -1,5 +1,6 @@
 //! `sportello eval`.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -15,7 +16,8 @@ use crate::telemetry;
 /// What `eval` does.
 #[derive(Debug, clap::Subcommand)]
 pub enum Eval {
-    /// Run a suite in a data folder of its own, which is removed afterwards
+    /// Run a suite in a data folder of its own, which is removed afterwards; what was embedded and fitted is kept
+    /// in `eval` in the data folder
     Run {
         /// The suite
         suite: PathBuf,
@@ -31,16 +33,63 @@ pub async fn run(shared: Shared, eval: Eval) -> Result<(), Failure> {
     telemetry::logs("error", false);
     let suite = Suite::load(&suite).map_err(|fault| Failure::Wrong(fault.to_string()))?;
     let folder = Temporary::new();
-    let shared = Shared {
-        config: varied(isolated(shared.config), &suite, &folder.0)?,
-        data: folder.0.clone(),
-    };
-    let local = Local::open(shared).await?;
+    let local = open(shared, &suite, &folder.0).await?;
     local.work()?;
     let report = eval::run(&local.app, &local.prepared, &suite, progress("cases")).await;
     local.close().await;
     drop(folder);
     show(&report?, file.as_deref())
+}
+
+/// The shop as the suite wants it, in a folder of its own. It starts as a copy of a folder in which only the shop's
+/// own texts are ever embedded and fitted, so that a second run does neither.
+async fn open(shared: Shared, suite: &Suite, folder: &Path) -> Result<Local, Failure> {
+    let config = isolated(shared.config);
+    let kept = shared.data.join("eval");
+    let (from, to) = (kept.clone(), folder.to_owned());
+    let failed = |error: String| Failure::Machine(format!("{}: {error}", from.display()));
+    let lock = tokio::task::spawn_blocking({
+        let kept = kept.clone();
+        move || locked(&kept)
+    });
+    let lock = lock.await.map_err(|error| failed(error.to_string()))?;
+    let lock = lock.map_err(|error| failed(error.to_string()))?;
+    let local = Local::up_to_date(Shared {
+        config: config.clone(),
+        data: kept.clone(),
+    });
+    local.await?.close().await;
+    let copied = tokio::task::spawn_blocking(move || copy(&kept, &to));
+    let copied = copied.await.map_err(|error| failed(error.to_string()))?;
+    copied.map_err(|error| failed(error.to_string()))?;
+    drop(lock);
+    Local::up_to_date(Shared {
+        config: varied(config, suite, folder)?,
+        data: folder.to_owned(),
+    })
+    .await
+}
+
+/// Two runs at once take turns with the folder that is kept.
+fn locked(folder: &Path) -> std::io::Result<File> {
+    std::fs::create_dir_all(folder)?;
+    let lock = File::create(folder.join("lock"))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// A data folder that goes when the run does.
