@@ -4,7 +4,7 @@ use super::Section;
 use super::bench::{Bench, Embedded};
 use super::figure::{Figure, Unit};
 use super::intent::{self, BANKING, CLINC, HWU, Task, answers, unfit};
-use super::measures::mean;
+use crate::eval::measures::mean;
 use super::sentiment::{Tweets, confusion, tweets};
 use crate::app::AppError;
 use crate::domain::Language;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::bench::Bench;
 use super::draw::{calibration_curve, confusion_matrix};
 use super::figure::{CALIBRATED, Figure, Target, Unit};
-use super::measures::{Confusion, accuracy_at_recall, auroc, calibration, calibration_error};
+use crate::eval::measures::{Confusion, accuracy_at_recall, auroc, calibration, calibration_error};
 use super::sets::Row;
 use super::{Drawing, Section, Table};
 use crate::app::AppError;

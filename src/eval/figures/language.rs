@@ -3,7 +3,7 @@
 use super::bench::Bench;
 use super::draw::{calibration_curve, confusion_matrix};
 use super::figure::{Figure, Target, Unit};
-use super::measures::{Confusion, calibration, calibration_error, share};
+use crate::eval::measures::{Confusion, calibration, calibration_error, share};
 use super::sets::{FOLDERS, Row};
 use super::{Drawing, LANGUAGES, Section, Table};
 use crate::app::AppError;

@@ -3,7 +3,7 @@
 use super::bench::{Bench, Embedded};
 use super::draw::confusion_matrix;
 use super::figure::{Figure, Target, Unit};
-use super::measures::{Confusion, mean};
+use crate::eval::measures::{Confusion, mean};
 use super::sets::{FOLDERS, Row};
 use super::{Drawing, LANGUAGES, Section};
 use crate::app::AppError;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::bench::Bench;
 use super::figure::{Figure, Target, Unit};
 use super::intent::unfit;
-use super::measures::median;
+use crate::eval::measures::median;
 use super::{LANGUAGES, Section, scale};
 use crate::app::AppError;
 use crate::ports::Embedder;
