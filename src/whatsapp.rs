@@ -6,6 +6,7 @@
 pub mod door;
 pub mod graph;
 pub mod message;
+mod notices;
 pub mod render;
 pub mod signature;
 pub mod webhook;
