@@ -9,6 +9,7 @@ pub mod message;
 mod notices;
 pub mod render;
 pub mod signature;
+pub mod templates;
 pub mod webhook;
 
 pub use graph::GraphMessenger;
