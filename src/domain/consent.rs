@@ -68,7 +68,7 @@ impl ConsentChange {
 }
 
 /// Whole messages that end a subscription, as people and laws of several countries know them.
-const STOP: [&str; 51] = [
+const STOP: [&str; 52] = [
     "stop",
     "stopp",
     "stop all",
@@ -79,6 +79,7 @@ const STOP: [&str; 51] = [
     "opt-out",
     "end messages",
     "stop promotions",
+    "stop offers",
     "stop marketing",
     "no more messages",
     "remove me",

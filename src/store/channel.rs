@@ -139,6 +139,19 @@ impl Store {
             .collect()
     }
 
+    /// How many alerts there were, and how many nobody has put aside.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn count_alerts(&self) -> Result<(i64, i64), StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS found, COUNT(*) - COUNT(seen_at) AS open FROM channel_alerts",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok((number(&row, "found")?, number(&row, "open")?))
+    }
+
     /// Puts an alert aside. False when there is none with this id.
     ///
     /// # Errors

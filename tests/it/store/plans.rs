@@ -37,6 +37,10 @@ const WHOLE: &[(&str, &str)] = &[
         "SELECT id, kind, subject, text, severe, at FROM channel_alerts",
         "reads an index of those that nobody has seen",
     ),
+    (
+        "SELECT COUNT(*) AS found, COUNT(*) - COUNT(seen_at)",
+        "the alerts of a shop are few",
+    ),
 ];
 
 /// The string literals of Rust source that are SQL, constants put in their places.
