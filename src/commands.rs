@@ -10,11 +10,13 @@ mod eval;
 mod fit;
 mod index;
 mod mcp;
+mod notify;
 mod output;
 mod report;
 mod search;
 mod serve;
 mod session;
+mod templates;
 mod tools;
 mod understand;
 
@@ -70,6 +72,12 @@ enum Command {
     /// Measure single parts on labelled sets
     #[command(subcommand)]
     Report(report::Report),
+    /// Tell a customer something
+    #[command(subcommand)]
+    Notify(notify::Notify),
+    /// The message templates at Meta
+    #[command(subcommand)]
+    Templates(templates::Templates),
     /// Copy the database while it is in use
     Backup(backup::Args),
 }
@@ -207,6 +215,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Fit(fit) => fit::run(&shared, fit).await,
         Command::Eval(eval) => eval::run(shared, eval).await,
         Command::Report(report) => report::run(shared, report).await,
+        Command::Notify(notify) => notify::run(shared, notify).await,
+        Command::Templates(templates) => templates::run(&shared, templates).await,
         Command::Backup(args) => backup::run(&shared, &args).await,
     }
 }

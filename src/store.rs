@@ -3,13 +3,17 @@
 //! Reads go through a pool. Every write is a job for one writer that drains what is waiting into one
 //! transaction (group commit) and answers after the commit, so an acknowledged write is durable.
 
+mod channel;
+mod consent;
 mod conversations;
 mod desk;
 mod dialect;
 mod embeddings;
 mod inbox;
+mod notify;
 mod orders;
 mod outbox;
+mod pages;
 mod payments;
 mod rows;
 mod settings;
@@ -17,9 +21,11 @@ mod tickets;
 mod turns;
 mod writer;
 
+pub use channel::{ChannelAlert, ChannelNumber, ChannelTemplate};
 pub use conversations::{Contact, ConversationState};
 pub use desk::{DeskConversation, DeskDelivery, DeskMessage, DeskOverview};
-pub use inbox::{Accepted, Delivered, Event, Intake};
+pub use inbox::{Accepted, Delivered, Event, Intake, Notice};
+pub use notify::{Notification, Notified};
 pub use outbox::{OutboxRow, OutboxState};
 pub use payments::{NewPaymentLink, PaidLink, PaymentLine, PaymentLink, PaymentState};
 pub use tickets::{NewTicket, OpenedTicket, Priority, Ticket};

@@ -11,7 +11,10 @@ use tracing::Instrument as _;
 
 use crate::agent::{Agent, Desk, TurnInput, TurnReport};
 use crate::clock;
-use crate::domain::{HandOffReason, Holder, InboundContent, Language, Outcome, TurnId, TurnTrace};
+use crate::domain::{
+    ConsentState, HandOffReason, Holder, InboundContent, Language, Outcome, TurnId, TurnTrace,
+    consent_word,
+};
 use crate::events::{Event, Events};
 use crate::failpoint;
 use crate::store::{Claim, Closing, Store, StoreError};
@@ -158,6 +161,9 @@ impl Worker {
         if claim.state.holder == Holder::Human {
             return untouched(claim, language, "a person holds the conversation");
         }
+        if let Some(report) = self.consent(claim, language).await {
+            return report;
+        }
         if claim.attempts > ATTEMPTS {
             return self.given_up(claim, language);
         }
@@ -180,6 +186,41 @@ impl Worker {
         };
         let progress = |stage| self.events.tell(&claim.state.id, Event::Progress { stage });
         self.agent.turn(input, &progress).await
+    }
+
+    /// A message that stops or resumes marketing was written down when it came. It is confirmed once, in the
+    /// customer's language, and no model is asked; a repeated one is known already.
+    async fn consent(&self, claim: &Claim, language: Language) -> Option<TurnReport> {
+        let [only] = claim.pending.as_slice() else {
+            return None;
+        };
+        let asked = consent_word(only.content.words()?)?;
+        if !claim.state.channel.is_sent() {
+            return None;
+        }
+        let ids = [only.id.clone()];
+        let contact = &claim.state.contact.id;
+        let said = match self.store.consent_by(contact, &ids).await {
+            Ok(said) => said,
+            Err(error) => {
+                tracing::error!(%error, "the ledger of consents cannot be read");
+                return None;
+            }
+        };
+        match (said, asked) {
+            (Some(state), _) => {
+                let outcome = self.agent.confirm_consent(state, language);
+                Some(TurnReport {
+                    outcome,
+                    ..untouched(claim, language, "")
+                })
+            }
+            (None, ConsentState::Revoked) => {
+                Some(untouched(claim, language, "marketing was stopped before"))
+            }
+            // Nothing was stopped before, so the word means something else.
+            (None, ConsentState::Granted) => None,
+        }
     }
 
     /// A turn that failed again and again is a person's.

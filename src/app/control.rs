@@ -17,6 +17,7 @@ use url::Url;
 
 use super::conversing::Talk;
 use super::doors::mcp_state;
+use super::notify::NotifyOrder;
 use super::open::{App, AppError};
 use super::prepare::Prepared;
 use crate::domain::{Language, PassageKind};
@@ -55,6 +56,8 @@ pub enum Command {
     },
     /// Say something to the agent.
     Talk(Talk),
+    /// Tell a customer the news of an order.
+    NotifyOrder(NotifyOrder),
     /// Speak MCP on this connection from the next byte on.
     Mcp,
 }
@@ -158,6 +161,7 @@ pub async fn perform(
                 }),
             })
         }
+        Command::NotifyOrder(asked) => value(&app.notify_order(asked).await?),
         Command::Talk(talk) => value(&app.talk(talk).await?),
         Command::Mcp => Err(AppError::Configuration(
             "MCP is a conversation, not a command".to_owned(),

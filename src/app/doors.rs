@@ -16,6 +16,7 @@ use tower_http::compression::CompressionLayer;
 use url::Url;
 
 use super::open::{App, AppError, payment_provider};
+use super::{gauges, notify};
 use crate::clock;
 use crate::domain::{Answer, Language, OrderNumber, PassageKind, PaymentId, mask_cards};
 use crate::events::Event;
@@ -61,6 +62,9 @@ pub async fn router(app: &Arc<App>, keeper: &Doorkeeper) -> Result<Router, AppEr
     } else {
         router = router.merge(whatsapp::door::router(whatsapp_door(app)));
     }
+    if let Some(token) = app.config.server.api_token.clone() {
+        router = router.merge(notify::router(Arc::clone(app), token));
+    }
     if let Some(secret) = app.config.payments.stripe_webhook_secret.clone() {
         let app = Arc::clone(app);
         router = router.merge(payments::door::router(payments::door::Door {
@@ -99,6 +103,7 @@ async fn metrics(State(probe): State<Arc<Probe>>) -> String {
         #[expect(clippy::cast_precision_loss, reason = "few conversations wait")]
         metrics::gauge!("sportello_conversations_waiting").set(waiting as f64);
     }
+    gauges::set(&probe.app.store).await;
     probe.metrics.render()
 }
 

@@ -183,7 +183,8 @@ impl App {
                 .any(|number| number.access_token.is_some());
         if tokens && !whatsapp.app_secret.is_empty() {
             let messenger = GraphMessenger::new(whatsapp)
-                .map_err(|error| AppError::Configuration(error.to_string()))?;
+                .map_err(|error| AppError::Configuration(error.to_string()))?
+                .with_pages(format!("{}/m/", self.public_url));
             let sender = Sender {
                 store: self.store.clone(),
                 messenger: Arc::new(messenger),

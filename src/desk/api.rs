@@ -103,6 +103,37 @@ async fn give(desk: &Desk, id: &ConversationId, holder: Holder) -> Result<Status
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `{"numbers": […], "templates": […], "alerts": […]}`: what the channel says of us, alerts newest first.
+pub async fn channel(Shared(desk): Shared<Arc<Desk>>) -> Result<Json<Value>, Fault> {
+    let store = &desk.state.store;
+    let numbers = store.channel_numbers().await?;
+    let templates = store.channel_templates().await?;
+    let alerts = store.channel_alerts(LISTED).await?;
+    Ok(Json(
+        json!({ "numbers": numbers, "templates": templates, "alerts": alerts }),
+    ))
+}
+
+/// Puts an alert aside.
+pub async fn see(
+    Shared(desk): Shared<Arc<Desk>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Fault> {
+    if desk
+        .state
+        .store
+        .see_alert(&id, (desk.state.clock)())
+        .await?
+    {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Fault::new(
+            StatusCode::NOT_FOUND,
+            "There is no such alert. Read the list again.",
+        ))
+    }
+}
+
 fn unknown() -> Fault {
     Fault::new(
         StatusCode::NOT_FOUND,

@@ -3,7 +3,7 @@
 use super::conversations::ConversationState;
 use super::dialect::{Connection, Row};
 use super::rows::{json, number, parsed, text};
-use super::{Store, StoreError};
+use super::{Store, StoreError, notify, pages};
 use crate::domain::{Answer, InboxId, Language, OutboxId, TurnId};
 use crate::ports::Outgoing;
 
@@ -40,6 +40,7 @@ pub struct OutboxRow {
     pub attempts: i64,
 }
 
+#[derive(Clone, Copy)]
 pub(super) struct NewOutboxRow<'a> {
     pub state: &'a ConversationState,
     pub turn: Option<&'a TurnId>,
@@ -55,11 +56,17 @@ pub(super) async fn say(
     awaiting: Option<&str>,
     now: i64,
 ) -> Result<(), StoreError> {
-    let id = write_down(connection, message, awaiting, now).await?;
-    if message.state.channel.is_sent() {
-        queue(connection, message, &id, now).await?;
+    if !message.state.channel.is_sent() {
+        write_down(connection, message, awaiting, now).await?;
+        return Ok(());
     }
-    Ok(())
+    let answer = pages::with_page(message.answer);
+    let message = NewOutboxRow {
+        answer: &answer,
+        ..*message
+    };
+    let id = write_down(connection, &message, awaiting, now).await?;
+    queue(connection, &message, &id, now).await
 }
 
 async fn write_down(
@@ -70,8 +77,8 @@ async fn write_down(
 ) -> Result<InboxId, StoreError> {
     let id = InboxId::new();
     sqlx::query(
-        "INSERT INTO messages (id, conversation_id, turn_id, speaker, text, body, awaiting, at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO messages (id, conversation_id, turn_id, speaker, text, body, awaiting, at, page) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(id.as_str())
     .bind(message.state.id.as_str())
@@ -81,6 +88,7 @@ async fn write_down(
     .bind(serde_json::to_string(message.answer)?)
     .bind(awaiting)
     .bind(now)
+    .bind(&message.answer.page)
     .execute(connection)
     .await?;
     Ok(id)
@@ -159,12 +167,22 @@ impl Store {
                      AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id \
                      AND p.state IN ('queued', 'sending') AND p.id < o.id) \
                      ORDER BY o.due_at, o.id LIMIT 1) \
-                     RETURNING id, sender, recipient, language, answer, attempts",
+                     RETURNING id, sender, recipient, language, answer, attempts, conversation_id",
                 )
                 .bind(now)
-                .fetch_optional(connection)
+                .fetch_optional(&mut *connection)
                 .await?;
-                row.as_ref().map(OutboxRow::read).transpose()
+                let Some(row) = row else { return Ok(None) };
+                let conversation = text(&row, "conversation_id")?;
+                let mut taken = OutboxRow::read(&row)?;
+                let gate = notify::gate(connection, &mut taken.message, &conversation, now).await?;
+                let (state, due, fault) = match gate {
+                    notify::Gate::Open => return Ok(Some(taken)),
+                    notify::Gate::Held { until, fault } => (OutboxState::Queued, until, fault),
+                    notify::Gate::Closed { fault } => (OutboxState::Failed, now, fault),
+                };
+                put_back(connection, &taken.message.id, state, due, fault).await?;
+                Ok(None)
             })
         })
         .await
@@ -207,6 +225,26 @@ impl Store {
         })
         .await
     }
+}
+
+/// A row that was taken and may not go.
+async fn put_back(
+    connection: &mut Connection,
+    id: &OutboxId,
+    state: OutboxState,
+    due: i64,
+    fault: String,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE outbox SET state = $1, due_at = $2, fault = $3, attempts = attempts - 1 WHERE id = $4",
+    )
+    .bind(state.name())
+    .bind(due)
+    .bind(fault)
+    .bind(id.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 impl OutboxRow {

@@ -364,7 +364,8 @@ async fn update_conversation(
     };
     let updated = sqlx::query(
         "UPDATE conversations SET lease_until = 0, attempts = 0, language = $1, misunderstood = $2, \
-         disclosed = CASE WHEN $3 = 1 THEN 1 ELSE disclosed END, updated_at = $4, \
+         disclosed = CASE WHEN $3 = 1 THEN 1 ELSE disclosed END, \
+         disclosed_at = CASE WHEN $3 = 1 THEN $4 ELSE disclosed_at END, updated_at = $4, \
          holder = CASE WHEN $5 IS NULL THEN holder ELSE 'human' END, \
          waiting_since = CASE WHEN $5 IS NULL THEN waiting_since ELSE COALESCE(waiting_since, $4) END, \
          hand_off_reason = COALESCE($5, hand_off_reason), summary = COALESCE($6, summary) \

@@ -14,8 +14,8 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
-use super::signature;
 use super::webhook::{self, Item, ItemKind};
+use super::{notices, signature};
 use crate::clock;
 use crate::config;
 use crate::failpoint;
@@ -146,7 +146,7 @@ impl Door {
     }
 
     fn sort(&self, item: Item, numbers: &HashSet<&str>, intake: &mut Intake) {
-        let recipient = item.phone_number_id.unwrap_or_default();
+        let recipient = item.phone_number_id.clone().unwrap_or_default();
         let ours =
             recipient.is_empty() || numbers.is_empty() || numbers.contains(recipient.as_str());
         let event = |kind: &str| Event {
@@ -160,6 +160,10 @@ impl Door {
             intake.fault = Some("an item for a number that is not configured".to_owned());
             return;
         }
+        let ours: Vec<String> = numbers.iter().map(|number| (*number).to_owned()).collect();
+        let notice = notices::notice(&item, &ours);
+        let noticed = notice.is_some();
+        intake.notices.extend(notice);
         match item.kind {
             ItemKind::Message(inbound) => intake.messages.push((inbound, self.debounce)),
             ItemKind::Status(status) => intake.deliveries.push(Delivered {
@@ -170,6 +174,8 @@ impl Door {
                 status: status.status.name().to_owned(),
                 body: item.raw.to_string(),
             }),
+            // It is kept with what it changes.
+            ItemKind::Other { .. } if noticed => {}
             ItemKind::Other { ref field } => intake.events.push(event(field)),
             ItemKind::Unparsable { ref reason } => {
                 intake.fault = Some(reason.clone());

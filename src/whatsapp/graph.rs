@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::render;
+use super::render::{self, Style};
 use crate::config;
 use crate::ports::{Messenger, Outgoing, SendError, SentMessage};
 
@@ -42,6 +42,7 @@ pub struct GraphMessenger {
     graph: Url,
     token: Option<SecretString>,
     number_tokens: HashMap<String, SecretString>,
+    style: Style,
 }
 
 impl GraphMessenger {
@@ -78,7 +79,18 @@ impl GraphMessenger {
             graph,
             token: config.access_token.clone(),
             number_tokens,
+            style: Style {
+                catalog_id: config.catalog_id.clone(),
+                pages: None,
+            },
         })
+    }
+
+    /// Where pages with whole texts are; a token follows.
+    #[must_use]
+    pub fn with_pages(mut self, pages: String) -> Self {
+        self.style.pages = Some(pages);
+        self
     }
 
     fn address(&self, sender: &str) -> Result<Url, SendError> {
@@ -106,7 +118,7 @@ impl Messenger for GraphMessenger {
             .client
             .post(self.address(&message.sender)?)
             .bearer_auth(token.expose_secret())
-            .json(&render::body(message));
+            .json(&render::styled(message, &self.style));
         outcome(request.send().await.map_err(unanswered)?).await
     }
 }

@@ -20,6 +20,32 @@ async function list() {
   document.title = waiting > 0 ? `(${waiting}) ${title}` : title;
 }
 
+/** What WhatsApp says of our numbers and templates, and a button to put each word aside. */
+async function alerts() {
+  const { numbers, alerts } = await call("channel");
+  const now = Date.now();
+  const stopped = numbers.filter(({ stopped_reason: reason, stopped_until: until }) => reason && (!until || until > now));
+  const place = document.getElementById("alerts");
+  place.replaceChildren(
+    ...stopped.map(({ display, number, stopped_reason: reason }) =>
+      element("p", { className: "alert severe", role: "alert" }, `${display ?? number} does not send: ${reason}`),
+    ),
+    ...alerts.map(notice),
+  );
+  place.hidden = place.childElementCount === 0;
+}
+
+function notice({ id, subject, text, severe, at }) {
+  const seen = element("button", { type: "button" }, "Seen");
+  seen.addEventListener("click", () =>
+    call(`alerts/${encodeURIComponent(id)}/seen`, {})
+      .then(alerts)
+      .catch(() => {}),
+  );
+  const when = element("time", {}, since(at, Date.now() + offset));
+  return element("p", { className: severe ? "alert severe" : "alert" }, `${subject}: ${text} `, when, seen);
+}
+
 function entry(conversation) {
   const { id, waiting_since: waiting, updated_at: updated, reason, last } = conversation;
   const now = Date.now() + offset;
@@ -85,4 +111,7 @@ function follow() {
 
 follow();
 setInterval(soon, 30_000);
+const look = () => alerts().catch(() => {});
+look();
+setInterval(look, 60_000);
 if (location.hash.length > 1) choose(location.hash.slice(1));

@@ -25,6 +25,22 @@ const WHOLE: &[(&str, &str)] = &[
         "UPDATE outbox SET due_at = $1, updated_at = $1, repeated",
         "reads an index of what is being sent, once, at start",
     ),
+    (
+        "SELECT * FROM channel_templates ORDER BY",
+        "the templates of a shop are few",
+    ),
+    (
+        "SELECT * FROM channel_numbers ORDER BY",
+        "the numbers of a shop are few",
+    ),
+    (
+        "SELECT id, kind, subject, text, severe, at FROM channel_alerts",
+        "reads an index of those that nobody has seen",
+    ),
+    (
+        "SELECT COUNT(*) AS found, COUNT(*) - COUNT(seen_at)",
+        "the alerts of a shop are few",
+    ),
 ];
 
 /// The string literals of Rust source that are SQL, constants put in their places.
