@@ -23,6 +23,8 @@ use crate::store::{Claim, Closing, Store, StoreError};
 const MARGIN: Duration = Duration::from_secs(30);
 /// A worker that has nothing to do looks again after this time at the latest.
 const IDLE: Duration = Duration::from_secs(2);
+/// Milliseconds; no turn is scheduled and no lease lasts so far ahead.
+const JUMP: i64 = 10 * 60 * 1000;
 /// After so many attempts a person takes over.
 const ATTEMPTS: i64 = 3;
 
@@ -68,6 +70,10 @@ impl Worker {
 
     async fn wait(&self, stop: &CancellationToken) {
         let due = match self.store.next_due().await {
+            Ok(Some(due)) if due > clock::now() + JUMP => {
+                self.set_back().await;
+                IDLE
+            }
             Ok(Some(due)) => Duration::from_millis(u64::try_from(due - clock::now()).unwrap_or(0))
                 .clamp(Duration::from_millis(5), IDLE),
             Ok(None) | Err(_) => IDLE,
@@ -76,6 +82,20 @@ impl Worker {
             () = self.inbox.notified() => {}
             () = tokio::time::sleep(due) => {}
             () = stop.cancelled() => {}
+        }
+    }
+
+    /// Nothing is due so far ahead unless the clock was ahead when it was scheduled.
+    async fn set_back(&self) {
+        let now = clock::now();
+        match self.store.pull_back(now, now + JUMP).await {
+            Ok(conversations) => {
+                tracing::warn!(
+                    conversations,
+                    "the clock was set back; what waited is due now"
+                );
+            }
+            Err(error) => tracing::error!(%error, "what waits for a wrong time stays so"),
         }
     }
 

@@ -65,7 +65,7 @@ pub async fn serve(
         ready: CancellationToken::new(),
     };
     let routes = router(&app, &keeper).await?;
-    let socket = Socket::open(&app.data)?;
+    let socket = Socket::open(&app.data).await?;
     let tasks = TaskTracker::new();
     tasks.spawn(work(
         Arc::clone(&app),
@@ -92,7 +92,7 @@ pub async fn serve(
 /// Prepares the agent, starts the workers, then brings the index up to date beside them.
 async fn work(
     app: Arc<App>,
-    socket: Socket,
+    socket: Option<Socket>,
     stop: CancellationToken,
     ready: CancellationToken,
     tasks: TaskTracker,
@@ -119,7 +119,9 @@ async fn work(
         return;
     }
     ready.cancel();
-    tasks.spawn(socket.run(Arc::clone(&app), prepared.clone(), stop.clone()));
+    if let Some(socket) = socket {
+        tasks.spawn(socket.run(Arc::clone(&app), prepared.clone(), stop.clone()));
+    }
     tokio::select! {
         () = bring_up_to_date(&app, &prepared) => {}
         () = stop.cancelled() => {}

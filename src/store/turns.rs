@@ -173,6 +173,29 @@ impl Store {
         .await
     }
 
+    /// Makes due now what is due or leased only after `limit`, as after a clock that was set back. Returns
+    /// how many conversations there were.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn pull_back(&self, now: i64, limit: i64) -> Result<u64, StoreError> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                Ok(sqlx::query(
+                    "UPDATE conversations SET due_at = CASE WHEN due_at > $2 THEN $1 ELSE due_at END, \
+                     lease_until = CASE WHEN lease_until > $2 THEN 0 ELSE lease_until END \
+                     WHERE due_at > 0 AND (due_at > $2 OR lease_until > $2)",
+                )
+                .bind(now)
+                .bind(limit)
+                .execute(connection)
+                .await?
+                .rows_affected())
+            })
+        })
+        .await
+    }
+
     /// Ends every lease. Only for a process that owns the database alone, at its start.
     ///
     /// # Errors

@@ -39,6 +39,8 @@ mod search;
 #[cfg(test)]
 mod serving;
 #[cfg(test)]
+mod simulate;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod support;
