@@ -10,6 +10,7 @@ pub mod order;
 pub mod outcome;
 pub mod passage;
 pub mod product;
+pub mod sending;
 pub mod trace;
 pub mod triage;
 
@@ -26,6 +27,7 @@ pub use order::{Order, OrderItem, OrderStatus};
 pub use outcome::{HandOffReason, Outcome};
 pub use passage::{Passage, PassageKind, Ranking};
 pub use product::{Category, Product, ProductText};
+pub use sending::{ErrorClass, Lane, MessageCategory};
 pub use trace::{ModelTrace, Progress, ToolTrace, TurnTrace};
 pub use triage::{
     Comparison, Entities, Fact, Intent, LanguageGuess, Mention, Polarity, PriceRange, Sentiment,

@@ -5,6 +5,7 @@
 
 pub mod door;
 pub mod graph;
+pub mod rates;
 pub mod render;
 pub mod signature;
 pub mod webhook;

@@ -1,43 +1,44 @@
-//! What goes out: one row per message, marked `sending` before the channel is called.
+//! What goes out: one row per message, in one of two lanes. `sending` takes them from here.
 
-use super::conversations::ConversationState;
+use super::conversations::{CONVERSATION, ConversationState};
 use super::dialect::{Connection, Row};
 use super::rows::{json, number, parsed, text};
 use super::{Store, StoreError};
-use crate::domain::{Answer, InboxId, Language, OutboxId, TurnId};
+use crate::domain::{
+    Answer, ConversationId, InboxId, Lane, Language, MessageCategory, OutboxId, TurnId,
+};
 use crate::ports::Outgoing;
 
-/// Where a row stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutboxState {
-    /// Waits to be sent.
-    Queued,
-    /// The channel has accepted it.
-    Sent,
-    /// Certainly not sent, and never will be.
-    Failed,
-    /// Perhaps sent; a status may still tell.
-    Unknown,
-}
-
-impl OutboxState {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// A row that was taken for sending.
+/// A row that was taken for sending, under a lease.
 #[derive(Debug, Clone)]
 pub struct OutboxRow {
     /// The message.
     pub message: Outgoing,
+    /// Its conversation.
+    pub conversation: ConversationId,
     /// Tries so far, this one included.
     pub attempts: i64,
+    /// The fence: what became of it is recorded under this epoch only.
+    pub epoch: i64,
+    /// Until when it is this sender's, milliseconds since 1970.
+    pub lease_until: i64,
+}
+
+/// Something that is said without being asked: a notification, a template, a campaign.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// To whom.
+    pub conversation: ConversationId,
+    /// The words as the transcript shows them; what is sent, too, when there is no template.
+    pub answer: Answer,
+    /// The language of the words.
+    pub language: Language,
+    /// Which queue it waits in.
+    pub lane: Lane,
+    /// What it is to the channel's rules.
+    pub category: MessageCategory,
+    /// The template, as JSON with at least `name` and `language`, the channel's code of it.
+    pub template: Option<String>,
 }
 
 pub(super) struct NewOutboxRow<'a> {
@@ -92,12 +93,43 @@ async fn queue(
     said: &InboxId,
     now: i64,
 ) -> Result<(), StoreError> {
+    let kind = Kind {
+        lane: Lane::Reply,
+        category: MessageCategory::Service,
+        template: None,
+    };
+    insert(connection, message, said, &kind, now).await?;
+    Ok(())
+}
+
+/// What sets a row apart from a reply.
+struct Kind<'a> {
+    lane: Lane,
+    category: MessageCategory,
+    template: Option<&'a str>,
+}
+
+/// The first row that waits in a conversation's lane is its head; only heads are looked at.
+async fn insert(
+    connection: &mut Connection,
+    message: &NewOutboxRow<'_>,
+    said: &InboxId,
+    kind: &Kind<'_>,
+    now: i64,
+) -> Result<OutboxId, StoreError> {
+    let id = OutboxId::new();
+    sqlx::query("INSERT INTO senders (id) VALUES ($1) ON CONFLICT (id) DO NOTHING")
+        .bind(&message.state.recipient)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(
         "INSERT INTO outbox (id, conversation_id, turn_id, channel, sender, recipient, language, \
-         answer, by_human, state, due_at, created_at, updated_at, message_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $10, $11)",
+         answer, by_human, state, due_at, created_at, updated_at, message_id, lane, category, template, head) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $10, $11, $12, $13, $14, \
+         CASE WHEN EXISTS (SELECT 1 FROM outbox w WHERE w.conversation_id = $2 AND w.lane = $12 \
+         AND w.state IN ('queued', 'sending') AND w.capped = 0) THEN 0 ELSE 1 END)",
     )
-    .bind(OutboxId::new().0)
+    .bind(id.as_str())
     .bind(message.state.id.as_str())
     .bind(message.turn.map(TurnId::as_str))
     .bind(message.state.channel.name())
@@ -108,101 +140,65 @@ async fn queue(
     .bind(i64::from(message.by_human))
     .bind(now)
     .bind(said.as_str())
+    .bind(kind.lane.name())
+    .bind(kind.category.name())
+    .bind(kind.template)
+    .execute(connection)
+    .await?;
+    Ok(id)
+}
+
+/// Makes the first row that waits in a conversation's lane its head. Called whenever a row ends. A row that waits
+/// for a day because of a cap holds up nobody.
+pub(super) async fn promote(
+    connection: &mut Connection,
+    conversation: &str,
+    lane: Lane,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE outbox SET head = 1 WHERE id = (SELECT w.id FROM outbox w WHERE w.conversation_id = $1 \
+         AND w.lane = $2 AND w.state IN ('queued', 'sending') AND w.capped = 0 ORDER BY w.id LIMIT 1)",
+    )
+    .bind(conversation)
+    .bind(lane.name())
     .execute(connection)
     .await?;
     Ok(())
 }
 
 impl Store {
-    /// Rows that were being sent when the program died are queued again and marked as perhaps repeated,
-    /// except those of which a status told, or which a person withdrew. Call it once at start, before anything is sent. Returns how many there were.
+    /// Says something that nobody asked for: in the transcript, and in the queue. None when there is no such
+    /// conversation, or when its channel sends nothing.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn recover_outbox(&self, now: i64) -> Result<u64, StoreError> {
+    pub async fn notify(&self, notice: Notice, now: i64) -> Result<Option<OutboxId>, StoreError> {
         self.write(move |connection| {
             Box::pin(async move {
-                Ok(sqlx::query(
-                    "UPDATE outbox SET due_at = $1, updated_at = $1, \
-                     repeated = CASE WHEN delivery IS NULL AND withdrawn = 0 THEN 1 ELSE repeated END, \
-                     state = CASE WHEN delivery IS NOT NULL THEN 'sent' \
-                     WHEN withdrawn = 1 THEN 'unknown' ELSE 'queued' END WHERE state = 'sending'",
-                )
-                .bind(now)
-                .execute(connection)
-                .await?
-                .rows_affected())
-            })
-        })
-        .await
-    }
-
-    /// Takes the next row to send and marks it `sending`. A conversation's rows go in order, one at a
-    /// time.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn take_outgoing(&self, now: i64) -> Result<Option<OutboxRow>, StoreError> {
-        let waiting =
-            sqlx::query("SELECT 1 FROM outbox WHERE state = 'queued' AND due_at <= $1 LIMIT 1")
-                .bind(now)
-                .fetch_optional(&self.readers)
-                .await?;
-        if waiting.is_none() {
-            return Ok(None);
-        }
-        self.write(move |connection| {
-            Box::pin(async move {
-                let row = sqlx::query(
-                    "UPDATE outbox SET state = 'sending', attempts = attempts + 1, updated_at = $1 \
-                     WHERE id = (SELECT o.id FROM outbox o WHERE o.state = 'queued' AND o.due_at <= $1 \
-                     AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id \
-                     AND p.state IN ('queued', 'sending') AND p.id < o.id) \
-                     ORDER BY o.due_at, o.id LIMIT 1) \
-                     RETURNING id, sender, recipient, language, answer, attempts",
-                )
-                .bind(now)
-                .fetch_optional(connection)
-                .await?;
-                row.as_ref().map(OutboxRow::read).transpose()
-            })
-        })
-        .await
-    }
-
-    /// Records how sending ended. With [`OutboxState::Queued`] it is tried again at `due_at`, unless a
-    /// person has taken over meanwhile. A row that is not being sent stays as it is.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn record_sending(
-        &self,
-        id: &OutboxId,
-        state: OutboxState,
-        external_id: Option<String>,
-        fault: Option<String>,
-        due_at: i64,
-        now: i64,
-    ) -> Result<(), StoreError> {
-        let id = id.clone();
-        self.write(move |connection| {
-            Box::pin(async move {
-                sqlx::query(
-                    "UPDATE outbox SET external_id = COALESCE($2, external_id), \
-                     state = CASE WHEN $1 = 'queued' AND withdrawn = 1 THEN 'failed' \
-                     WHEN $1 = 'unknown' AND delivery IS NOT NULL THEN 'sent' ELSE $1 END, \
-                     fault = CASE WHEN $1 = 'queued' AND withdrawn = 1 THEN fault ELSE $3 END, \
-                     due_at = $4, updated_at = $5 WHERE id = $6 AND state = 'sending'",
-                )
-                .bind(state.name())
-                .bind(external_id)
-                .bind(fault)
-                .bind(due_at)
-                .bind(now)
-                .bind(id.as_str())
-                .execute(connection)
-                .await?;
-                Ok(())
+                let row = sqlx::query(CONVERSATION)
+                    .bind(notice.conversation.as_str())
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                let Some(row) = row else { return Ok(None) };
+                let state = ConversationState::read(&row)?;
+                if !state.channel.is_sent() {
+                    return Ok(None);
+                }
+                let message = NewOutboxRow {
+                    state: &state,
+                    turn: None,
+                    language: notice.language,
+                    answer: &notice.answer,
+                    by_human: false,
+                };
+                let kind = Kind {
+                    lane: notice.lane,
+                    category: notice.category,
+                    template: notice.template.as_deref(),
+                };
+                let said = write_down(connection, &message, None, now).await?;
+                let id = insert(connection, &message, &said, &kind, now).await?;
+                Ok(Some(id))
             })
         })
         .await
@@ -210,7 +206,7 @@ impl Store {
 }
 
 impl OutboxRow {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             message: Outgoing {
                 id: text(row, "id")?.into(),
@@ -219,7 +215,10 @@ impl OutboxRow {
                 answer: json(row, "answer")?,
                 language: parsed(row, "language")?,
             },
+            conversation: text(row, "conversation_id")?.into(),
             attempts: number(row, "attempts")?,
+            epoch: number(row, "epoch")?,
+            lease_until: number(row, "lease_until")?,
         })
     }
 }

@@ -3,7 +3,7 @@
 mod message;
 mod status;
 
-pub use status::{Status, StatusError, StatusKind};
+pub use status::{Pricing, Status, StatusConversation, StatusError, StatusKind, StatusRecipient};
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
