@@ -9,6 +9,7 @@ pub use account::{
     change,
 };
 pub use status::{Status, StatusError, StatusKind};
+pub use status::{Pricing, Status, StatusConversation, StatusError, StatusKind, StatusRecipient};
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
