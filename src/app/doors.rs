@@ -21,7 +21,7 @@ use crate::domain::{Answer, Language, OrderNumber, PassageKind, PaymentId, mask_
 use crate::events::Event;
 use crate::payments::{self, StripePayments};
 use crate::ports::{Checkout, PaymentError, Payments};
-use crate::store::{PaidLink, PaymentLink, StoreError};
+use crate::store::{PaidLink, PaymentLink, Spending, Store, StoreError};
 use crate::web::PaymentDoor;
 use crate::{desk, mcp, web, whatsapp};
 
@@ -99,7 +99,31 @@ async fn metrics(State(probe): State<Arc<Probe>>) -> String {
         #[expect(clippy::cast_precision_loss, reason = "few conversations wait")]
         metrics::gauge!("sportello_conversations_waiting").set(waiting as f64);
     }
+    sending(&probe.app.store).await;
     probe.metrics.render()
+}
+
+/// What the messages cost so far, by type and category, and what a person must look at.
+#[expect(clippy::cast_precision_loss, reason = "amounts of money and counts of alerts")]
+async fn sending(store: &Store) {
+    if let Ok(sums) = store.spending(Spending::Categories, clock::now()).await {
+        for sum in sums {
+            let (kind, category) = sum.key.split_once('/').unwrap_or((&sum.key, ""));
+            let labels = [
+                ("type", kind.to_owned()),
+                ("category", category.to_owned()),
+                ("currency", sum.currency.clone()),
+            ];
+            metrics::gauge!("sportello_messages_priced", &labels).set(sum.messages as f64);
+            metrics::gauge!("sportello_messages_cost", &labels).set(sum.micros as f64 / 1e6);
+        }
+    }
+    if let Ok(alerts) = store.alerts().await {
+        for kind in ["number", "bulk", "template", "payload", "marketing_api"] {
+            let raised = alerts.iter().filter(|alert| alert.kind == kind).count();
+            metrics::gauge!("sportello_alerts", "kind" => kind).set(raised as f64);
+        }
+    }
 }
 
 fn mask(text: &str) -> String {

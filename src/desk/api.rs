@@ -12,22 +12,57 @@ use super::Desk;
 use crate::domain::{ConversationId, Holder};
 use crate::edge::{Body, Fault};
 use crate::events::Event;
-use crate::store::DeskConversation;
+use crate::store::{DeskConversation, Spending};
 
 /// The page lists so many conversations.
 const LISTED: i64 = 100;
 
 const LONGEST: usize = 4000;
 
-/// `{"conversations": […], "waiting": n, "now": ms}`, those who wait longest first.
+/// `{"conversations": […], "waiting": n, "alerts": […], "spent": […], "now": ms}`, those who wait longest first; `spent` is
+/// today's sum (UTC) in millionths of each currency.
 pub async fn list(Shared(desk): Shared<Arc<Desk>>) -> Result<Json<Value>, Fault> {
     let store = &desk.state.store;
     let conversations = store.desk(LISTED).await?;
     let waiting = store.waiting().await?;
+    let alerts = store.alerts().await?;
     let now = (desk.state.clock)();
-    Ok(Json(
-        json!({ "conversations": conversations, "waiting": waiting, "now": now }),
-    ))
+    let spent = store.spending(Spending::Today, now).await?;
+    Ok(Json(json!({
+        "conversations": conversations,
+        "waiting": waiting,
+        "alerts": alerts,
+        "spent": spent,
+        "now": now,
+    })))
+}
+
+/// Which alert a person has dealt with.
+#[derive(Deserialize)]
+pub struct Cleared {
+    kind: String,
+    subject: String,
+}
+
+/// Ends an alert; what it stopped goes on.
+pub async fn clear(
+    Shared(desk): Shared<Arc<Desk>>,
+    Body(alert): Body<Cleared>,
+) -> Result<StatusCode, Fault> {
+    let now = (desk.state.clock)();
+    let cleared = desk
+        .state
+        .store
+        .clear_alert(&alert.kind, &alert.subject, now)
+        .await?;
+    if !cleared {
+        return Err(Fault::new(
+            StatusCode::NOT_FOUND,
+            "There is no such alert. Read the list again.",
+        ));
+    }
+    desk.state.wake.notify_one();
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// One conversation with its transcript, triage and tickets.

@@ -9,15 +9,36 @@ let due = 0;
 let offset = 0;
 
 async function list() {
-  const { conversations, waiting, now } = await call("conversations");
+  const { conversations, waiting, alerts, spent, now } = await call("conversations");
   offset = now - Date.now();
   const held = conversations.filter((conversation) => conversation.holder === "human");
   const others = conversations.filter((conversation) => conversation.holder !== "human");
   document.getElementById("waiting").replaceChildren(...held.map(entry));
   document.getElementById("others").replaceChildren(...others.map(entry));
+  document.getElementById("alerts").replaceChildren(...alerts.map(alarm));
+  document.getElementById("spent").textContent = spent.map(cost).join(" · ");
   document.getElementById("nobody").hidden = held.length > 0;
   document.getElementById("count").textContent = String(waiting);
   document.title = waiting > 0 ? `(${waiting}) ${title}` : title;
+}
+
+const ALERTS = {
+  number: "Nothing is sent from a number",
+  bulk: "Notifications pause",
+  template: "A template is stopped",
+  payload: "A message was wrong",
+  marketing_api: "Marketing was refused",
+};
+
+function alarm({ kind, subject, detail, times }) {
+  const button = element("button", { type: "button" }, "Done");
+  button.addEventListener("click", () => call("alerts/clear", { kind, subject }).then(soon, soon));
+  const often = times > 1 ? ` (${times} times)` : "";
+  return element("li", {}, element("strong", {}, `${ALERTS[kind] ?? kind}: ${subject}`), element("span", {}, detail + often), button);
+}
+
+function cost({ currency, messages, micros }) {
+  return `Messages today: ${messages}, ${(micros / 1_000_000).toFixed(2)} ${currency}`;
 }
 
 function entry(conversation) {
