@@ -12,6 +12,7 @@ mod outbox;
 mod plans;
 mod refusals;
 mod sending;
+mod sending_model;
 mod statuses;
 
 use std::path::Path;

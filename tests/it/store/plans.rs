@@ -22,8 +22,8 @@ const WHOLE: &[(&str, &str)] = &[
         "reads an index of those that are due",
     ),
     (
-        "UPDATE outbox SET due_at = $1, updated_at = $1, repeated",
-        "reads an index of what is being sent, once, at start",
+        "SELECT id, free_at, bulk_from, broken, probe_at FROM senders",
+        "one row per number of ours",
     ),
     (
         "SELECT * FROM channel_templates ORDER BY",
