@@ -37,7 +37,7 @@ pub use deliveries::{Delivered, Tended};
 pub use desk::{DeskConversation, DeskDelivery, DeskMessage, DeskOverview};
 pub use inbox::{Accepted, Event, Intake, Notice};
 pub use notify::{Notification, Notified};
-pub use outbox::OutboxRow;
+pub use outbox::{Announcement, OutboxRow};
 pub use pace::Pace;
 pub use payments::{NewPaymentLink, PaidLink, PaymentLine, PaymentLink, PaymentState};
 pub use sending::{Ending, Taken, Taker};

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 use sportello::domain::{
-    Answer, ConversationId, Holder, Inbound, Language, Lane, MessageCategory,
+    ConversationId, Holder, Inbound, Language, Lane, MessageCategory,
 };
-use sportello::store::{Ending, Notice, OutboxRow, Store, StoreError};
+use sportello::store::{Announcement, Ending, OutboxRow, Store, StoreError};
 use sqlx::Row as _;
 use tempfile::TempDir;
 
-use super::{LEASE, NOW, accept, answers_at, message, second_connection, taker, text};
+use super::{LEASE, NOW, accept, answers_at, approve, by_template, message, second_connection, taker, text};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 const CUSTOMERS: usize = 3;
@@ -157,15 +157,16 @@ impl Machine {
             return;
         };
         let word = self.word();
-        let notice = Notice {
+        let said = Announcement {
             conversation,
-            answer: Answer::text(&word),
+            answer: by_template(&word, "order_update"),
             language: Language::IT,
             lane: Lane::Bulk,
             category: MessageCategory::Utility,
-            template: Some(r#"{"name":"order_update","language":"it"}"#.to_owned()),
+            as_template: true,
         };
-        self.stores[0].notify(notice, self.now).await.unwrap().unwrap();
+        approve(&self.stores[0], "order_update").await;
+        self.stores[0].announce(said, self.now).await.unwrap().unwrap();
         self.customers[customer].said[1].push(word);
     }
 
