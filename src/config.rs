@@ -4,6 +4,7 @@ mod checks;
 mod draft;
 mod hours;
 mod load;
+mod prices;
 mod schema;
 mod sections;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 pub use checks::warnings;
 pub use hours::DeskHours;
 pub use load::{ConfigFault, Flag, load};
+pub use prices::micros;
 pub use sections::*;
 
 /// The environment as the process was started with. Bytes that are not UTF-8 are replaced.

@@ -69,9 +69,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "worker",
-        &["agent", "clock", "domain", "events", "failpoint", "store"],
+        &[
+            "agent",
+            "clock",
+            "domain",
+            "events",
+            "failpoint",
+            "outbox",
+            "ports",
+            "store",
+        ],
     ),
-    ("outbox", &["clock", "failpoint", "ports", "store"]),
+    (
+        "outbox",
+        &["clock", "domain", "events", "failpoint", "ports", "store"],
+    ),
     // One outside service each.
     ("openai", &["config", "ports"]),
     ("qdrant", &["config", "domain", "ports"]),

@@ -35,6 +35,8 @@ pub struct Claim {
 pub struct PendingMessage {
     /// Its id.
     pub id: InboxId,
+    /// The channel's id of it.
+    pub external_id: String,
     /// What was sent.
     pub content: InboundContent,
     /// When it was received, milliseconds since 1970.
@@ -196,7 +198,7 @@ impl Store {
         .await
     }
 
-    /// Ends every lease. Only for a process that owns the database alone, at its start.
+    /// Ends every lease, of conversations and of rows that were being sent. Only for a process that owns the database alone, at its start.
     ///
     /// # Errors
     /// What the database says.
@@ -204,8 +206,13 @@ impl Store {
         self.write(|connection| {
             Box::pin(async move {
                 sqlx::query("UPDATE conversations SET lease_until = 0 WHERE lease_until > 0")
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await?;
+                sqlx::query(
+                    "UPDATE outbox SET lease_until = 0 WHERE state = 'sending' AND lease_until > 0",
+                )
+                .execute(connection)
+                .await?;
                 Ok(())
             })
         })
@@ -267,7 +274,7 @@ async fn load(connection: &mut Connection, claimed: &Row) -> Result<Claim, Store
         .await?;
     let state = ConversationState::read(&row)?;
     let rows = sqlx::query(
-        "SELECT id, content, received_at FROM inbox WHERE conversation_id = $1 AND turn_id IS NULL \
+        "SELECT id, external_id, content, received_at FROM inbox WHERE conversation_id = $1 AND turn_id IS NULL \
          ORDER BY id",
     )
     .bind(&id)
@@ -278,6 +285,7 @@ async fn load(connection: &mut Connection, claimed: &Row) -> Result<Claim, Store
         .map(|row| {
             Ok(PendingMessage {
                 id: text(row, "id")?.into(),
+                external_id: text(row, "external_id")?,
                 content: json(row, "content")?,
                 received_at: number(row, "received_at")?,
             })

@@ -12,7 +12,7 @@ use sportello::domain::{
 };
 use sportello::ports::{ChatModel, ModelError, ModelReply, ModelRequest};
 use sportello::store::{Intake, TurnRecord};
-use sportello::worker::Worker;
+use sportello::worker::{Budget, Worker};
 use sportello::{clock, config};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -87,6 +87,8 @@ async fn shop(word: &'static str, takes: Duration) -> Shop {
         inbox: Arc::clone(&app.inbox),
         outbox: Arc::clone(&app.outbox),
         desk: Arc::new(|| Desk::Open),
+        presence: None,
+        budget: Budget::default(),
     };
     Shop {
         app,
