@@ -3,7 +3,9 @@
 mod control;
 mod conversing;
 mod corpus;
+mod dead_letters;
 mod doors;
+mod media;
 mod open;
 mod prepare;
 mod serve;
@@ -11,6 +13,7 @@ mod serve;
 pub use control::{Command, Remote, RemoteError, Report, perform};
 pub use conversing::{Said, Talk};
 pub use corpus::{Corpus, CorpusReader, CorpusSearch};
+pub use dead_letters::{Replayed, replay};
 pub use doors::mcp_state;
 pub use open::{App, AppError, encoder, folder, knowledge_source, questions};
 pub use prepare::{Prepared, Readers, examples};

@@ -6,6 +6,7 @@
 mod backup;
 mod chat;
 mod check;
+mod deadletter;
 mod eval;
 mod fit;
 mod index;
@@ -70,6 +71,9 @@ enum Command {
     /// Measure single parts on labelled sets
     #[command(subcommand)]
     Report(report::Report),
+    /// What came in and could not be worked on
+    #[command(subcommand)]
+    Deadletter(deadletter::Letters),
     /// Copy the database while it is in use
     Backup(backup::Args),
 }
@@ -207,6 +211,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Fit(fit) => fit::run(&shared, fit).await,
         Command::Eval(eval) => eval::run(shared, eval).await,
         Command::Report(report) => report::run(shared, report).await,
+        Command::Deadletter(letters) => deadletter::run(&shared, letters).await,
         Command::Backup(args) => backup::run(&shared, &args).await,
     }
 }

@@ -6,6 +6,7 @@ mod hours;
 mod load;
 mod schema;
 mod sections;
+mod transcription;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use checks::warnings;
 pub use hours::DeskHours;
 pub use load::{ConfigFault, Flag, load};
 pub use sections::*;
+pub use transcription::Transcription;
 
 /// The environment as the process was started with. Bytes that are not UTF-8 are replaced.
 #[expect(

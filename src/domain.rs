@@ -3,6 +3,7 @@
 pub mod cards;
 pub mod conversation;
 pub mod ids;
+pub mod inbound;
 pub mod language;
 pub mod message;
 pub mod money;
@@ -19,8 +20,12 @@ pub use ids::{
     ContactId, ConversationId, InboxId, OrderNumber, OutboxId, PaymentId, ProductId, TicketId,
     TurnId,
 };
+pub use inbound::{
+    About, Cart, CartItem, ContactCard, Inbound, InboundContent, Location, Media, MediaKind, Moved,
+    Referral,
+};
 pub use language::Language;
-pub use message::{Answer, Choice, Inbound, InboundContent, PaymentButton, ProductCard, Source};
+pub use message::{Answer, Choice, PaymentButton, ProductCard, Source};
 pub use money::{Currency, Money};
 pub use order::{Order, OrderItem, OrderStatus};
 pub use outcome::{HandOffReason, Outcome};

@@ -3,11 +3,16 @@
 //! Reads go through a pool. Every write is a job for one writer that drains what is waiting into one
 //! transaction (group commit) and answers after the commit, so an acknowledged write is durable.
 
+mod audit;
 mod conversations;
+mod dead_letters;
 mod desk;
 mod dialect;
 mod embeddings;
+mod identity;
 mod inbox;
+mod media;
+mod notices;
 mod orders;
 mod outbox;
 mod payments;
@@ -17,9 +22,12 @@ mod tickets;
 mod turns;
 mod writer;
 
+pub use audit::AuditEntry;
 pub use conversations::{Contact, ConversationState};
-pub use desk::{DeskConversation, DeskDelivery, DeskMessage, DeskOverview};
-pub use inbox::{Accepted, Delivered, Event, Intake};
+pub use dead_letters::{DeadLetter, NewDeadLetter};
+pub use desk::{DeskConversation, DeskDelivery, DeskMedia, DeskMessage, DeskOverview};
+pub use inbox::{Accepted, Delivered, Event, Intake, Patience};
+pub use media::{MediaFile, MediaJob};
 pub use outbox::{OutboxRow, OutboxState};
 pub use payments::{NewPaymentLink, PaidLink, PaymentLine, PaymentLink, PaymentState};
 pub use tickets::{NewTicket, OpenedTicket, Priority, Ticket};

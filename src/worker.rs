@@ -158,6 +158,13 @@ impl Worker {
         if claim.state.holder == Holder::Human {
             return untouched(claim, language, "a person holds the conversation");
         }
+        if claim.outdated {
+            return untouched(
+                claim,
+                language,
+                "it came late, and newer messages were dealt with",
+            );
+        }
         if claim.attempts > ATTEMPTS {
             return self.given_up(claim, language);
         }
@@ -177,6 +184,7 @@ impl Worker {
                 .map(|message| message.content.clone())
                 .collect(),
             desk: (self.desk)(),
+            referral: claim.state.referral.clone(),
         };
         let progress = |stage| self.events.tell(&claim.state.id, Event::Progress { stage });
         self.agent.turn(input, &progress).await

@@ -12,18 +12,23 @@ use tokio_util::task::TaskTracker;
 
 use super::control::Socket;
 use super::doors::{Doorkeeper, router};
+use super::media::{self, Fetcher};
 use super::open::{App, AppError};
 use super::prepare::Prepared;
 use crate::agent::Desk;
 use crate::clock;
 use crate::config::DeskHours;
+use crate::openai::Transcriber;
 use crate::outbox::Sender;
 use crate::telemetry;
 use crate::whatsapp::GraphMessenger;
+use crate::whatsapp::media::GraphMedia;
 use crate::worker::{DeskClock, Worker};
 
 /// Senders that run at once.
 const SENDERS: usize = 4;
+/// Files that are fetched at once.
+const FETCHERS: usize = 2;
 /// Between two tries to build the index.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -192,8 +197,26 @@ impl App {
             for _ in 0..SENDERS {
                 tasks.spawn(sender.clone().run(stop.clone()));
             }
+            self.start_fetchers(stop, tasks);
         }
         Ok(())
+    }
+
+    fn start_fetchers(&self, stop: &CancellationToken, tasks: &TaskTracker) {
+        let Some(source) = GraphMedia::new(&self.config.whatsapp) else {
+            return;
+        };
+        let fetcher = Fetcher {
+            store: self.store.clone(),
+            source: Arc::new(source),
+            transcriber: Transcriber::new(&self.config.transcription).map(Arc::new),
+            folder: self.data.join(media::FOLDER),
+            inbox: Arc::clone(&self.inbox),
+            files: Arc::default(),
+        };
+        for _ in 0..FETCHERS {
+            tasks.spawn(fetcher.clone().run(stop.clone()));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A webhook's body as items, each parsed alone: one that cannot be read never costs its neighbours.
 
+mod content;
 mod message;
 mod status;
 

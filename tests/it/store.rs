@@ -3,10 +3,13 @@
 mod accept;
 mod backup;
 mod claims;
+mod dead_letters;
 mod disk_full;
 mod files;
+mod identity;
 mod model;
 mod money;
+mod notices;
 mod outbox;
 mod plans;
 mod sending;
@@ -14,7 +17,8 @@ mod sending;
 use std::path::Path;
 
 use sportello::domain::{
-    Answer, Channel, ConversationId, Inbound, InboundContent, Language, Outcome, TurnId, TurnTrace,
+    About, Answer, Channel, ConversationId, Inbound, InboundContent, Language, Outcome, TurnId,
+    TurnTrace,
 };
 use sportello::store::{Accepted, Claim, Closing, DeskDelivery, Intake, OutboxState, Store};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -51,6 +55,7 @@ pub fn message(sender: &str, id: &str, content: InboundContent) -> Inbound {
         name: Some("Ada".to_owned()),
         sent_at: NOW / 1000,
         content,
+        about: About::default(),
     }
 }
 
