@@ -1,5 +1,6 @@
 //! Plain values that every part of the program speaks in. No IO, no wire format, no clock.
 
+pub mod attachments;
 pub mod cards;
 pub mod conversation;
 pub mod ids;
@@ -14,16 +15,14 @@ pub mod product;
 pub mod trace;
 pub mod triage;
 
+pub use attachments::{Cart, CartItem, ContactCard, Location, Media, MediaKind, Moved, Referral};
 pub use cards::{Masked, mask_cards, mask_cards_in_json, mask_cards_in_value};
 pub use conversation::{Channel, History, HistoryEntry, Holder, Speaker};
 pub use ids::{
     ContactId, ConversationId, InboxId, OrderNumber, OutboxId, PaymentId, ProductId, TicketId,
     TurnId,
 };
-pub use inbound::{
-    About, Cart, CartItem, ContactCard, Inbound, InboundContent, Location, Media, MediaKind, Moved,
-    Referral,
-};
+pub use inbound::{About, Inbound, InboundContent};
 pub use language::Language;
 pub use message::{Answer, Choice, PaymentButton, ProductCard, Source};
 pub use money::{Currency, Money};
