@@ -38,7 +38,7 @@ pub async fn drive(
     let mut models = Vec::new();
     let ending = loop {
         match run.next() {
-            Step::Done(ending) => break ending,
+            Step::Done(ending) => break *ending,
             Step::CallModel => {
                 progress(Progress::Answering);
                 match ask(model.as_ref(), &run.request, deadline).await {

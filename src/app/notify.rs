@@ -182,7 +182,7 @@ impl App {
             NotifyError::Refused(format!("`{TEMPLATE}`: {}", faults.join("; ")))
         })?;
         let answer = Answer {
-            template: Some(template),
+            template: Some(Box::new(template)),
             ..Answer::text(text)
         };
         Ok((answer, language))

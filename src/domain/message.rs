@@ -86,7 +86,7 @@ pub struct Answer {
     /// The template that says the same where free text may not be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
-    pub template: Option<TemplateMessage>,
+    pub template: Option<Box<TemplateMessage>>,
     /// The token of the page with the whole text, when a channel may have to shorten it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]

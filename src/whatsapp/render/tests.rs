@@ -249,7 +249,7 @@ fn a_template_is_sent_instead_of_what_it_says() {
         },
     };
     let answer = Answer {
-        template: Some(TemplateMessage {
+        template: Some(Box::new(TemplateMessage {
             name: "order_update".to_owned(),
             language: "it".to_owned(),
             header: None,
@@ -260,7 +260,7 @@ fn a_template_is_sent_instead_of_what_it_says() {
                     suffix: "10001".to_owned(),
                 },
             }],
-        }),
+        })),
         ..Answer::text("Il tuo ordine 10001")
     };
     assert_eq!(
