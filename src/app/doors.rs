@@ -104,7 +104,10 @@ async fn metrics(State(probe): State<Arc<Probe>>) -> String {
 }
 
 /// What the messages cost so far, by type and category, and what a person must look at.
-#[expect(clippy::cast_precision_loss, reason = "amounts of money and counts of alerts")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "amounts of money and counts of alerts"
+)]
 async fn sending(store: &Store) {
     if let Ok(sums) = store.spending(Spending::Categories, clock::now()).await {
         for sum in sums {

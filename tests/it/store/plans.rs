@@ -25,6 +25,10 @@ const WHOLE: &[(&str, &str)] = &[
         "SELECT id, free_at, bulk_from, broken, probe_at FROM senders",
         "one row per number of ours",
     ),
+    (
+        "SELECT kind, subject, detail, times",
+        "what a person must look at is little",
+    ),
 ];
 
 /// The string literals of Rust source that are SQL, constants put in their places.

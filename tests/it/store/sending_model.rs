@@ -4,9 +4,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use sportello::domain::{
-    Answer, ConversationId, Holder, Inbound, Language, Lane, MessageCategory,
-};
+use sportello::domain::{Answer, ConversationId, Holder, Inbound, Lane, Language, MessageCategory};
 use sportello::store::{Ending, Notice, OutboxRow, Store, StoreError};
 use sqlx::Row as _;
 use tempfile::TempDir;
@@ -116,7 +114,8 @@ impl Machine {
             }
             Step::Doubt(process) => {
                 if let Some(row) = self.held[process].take() {
-                    self.record(process, &row, Ending::Unknown("doubt".to_owned())).await;
+                    self.record(process, &row, Ending::Unknown("doubt".to_owned()))
+                        .await;
                 }
             }
             Step::Die(process, sent) => {
@@ -165,7 +164,11 @@ impl Machine {
             category: MessageCategory::Utility,
             template: Some(r#"{"name":"order_update","language":"it"}"#.to_owned()),
         };
-        self.stores[0].notify(notice, self.now).await.unwrap().unwrap();
+        self.stores[0]
+            .notify(notice, self.now)
+            .await
+            .unwrap()
+            .unwrap();
         self.customers[customer].said[1].push(word);
     }
 
@@ -174,7 +177,10 @@ impl Machine {
             return;
         };
         let word = self.word();
-        self.stores[0].reply(&id, word.clone(), self.now).await.unwrap();
+        self.stores[0]
+            .reply(&id, word.clone(), self.now)
+            .await
+            .unwrap();
         self.customers[customer].by_person = true;
         self.customers[customer].said[0].push(word);
     }
@@ -183,7 +189,10 @@ impl Machine {
         let Some(id) = self.ids[customer].clone() else {
             return;
         };
-        self.stores[0].set_holder(&id, Holder::Agent, self.now).await.unwrap();
+        self.stores[0]
+            .set_holder(&id, Holder::Agent, self.now)
+            .await
+            .unwrap();
         self.customers[customer].by_person = false;
     }
 
@@ -192,7 +201,10 @@ impl Machine {
             return;
         }
         let taker = taker(&process.to_string());
-        let taken = self.stores[process].take_outgoing(&taker, self.now).await.unwrap();
+        let taken = self.stores[process]
+            .take_outgoing(&taker, self.now)
+            .await
+            .unwrap();
         for handed_over in taken.handed_over {
             let customer = self.customer(&handed_over);
             let over = self.customers[customer].last_inbound.unwrap() + 24 * HOUR <= self.now;
@@ -209,7 +221,10 @@ impl Machine {
     }
 
     fn customer(&self, id: &ConversationId) -> usize {
-        self.ids.iter().position(|known| known.as_ref() == Some(id)).unwrap()
+        self.ids
+            .iter()
+            .position(|known| known.as_ref() == Some(id))
+            .unwrap()
     }
 
     /// The rules, as the issue states them.
@@ -221,7 +236,10 @@ impl Machine {
         let earlier = customer.said[lane].iter().take_while(|said| *said != word);
         for before in earlier {
             let (state, _) = &states[before];
-            assert!(!matches!(state.as_str(), "queued" | "sending"), "{before} before {word}");
+            assert!(
+                !matches!(state.as_str(), "queued" | "sending"),
+                "{before} before {word}"
+            );
         }
         if lane == 0 {
             let open = customer.last_inbound.unwrap() + 24 * HOUR > self.now;
@@ -244,14 +262,21 @@ impl Machine {
     }
 
     fn deliver(&mut self, row: &OutboxRow) {
-        *self.took.entry(row.message.answer.text.clone()).or_default() += 1;
+        *self
+            .took
+            .entry(row.message.answer.text.clone())
+            .or_default() += 1;
     }
 
     async fn record(&self, process: usize, row: &OutboxRow, ending: Ending) {
-        let recorded = self.stores[process].record_sending(row, ending, self.now).await;
+        let recorded = self.stores[process]
+            .record_sending(row, ending, self.now)
+            .await;
         match recorded {
             Ok(_) => {}
-            Err(StoreError::Stale) => assert!(row.lease_until <= self.now, "stale within its lease"),
+            Err(StoreError::Stale) => {
+                assert!(row.lease_until <= self.now, "stale within its lease")
+            }
             Err(error) => panic!("{error}"),
         }
     }
@@ -262,20 +287,25 @@ impl Machine {
         for customer in 0..CUSTOMERS {
             self.hand_back(customer).await;
         }
-        for _ in 0..200 {
-            self.perform(Step::Wait(LEASE + 1)).await;
+        let mut idle = 0;
+        while idle < 2 {
+            self.perform(Step::Wait(11 * 60_000)).await;
             self.perform(Step::Take(0)).await;
-            if self.held[0].is_none() {
-                break;
-            }
+            idle = if self.held[0].is_some() { 0 } else { idle + 1 };
             self.perform(Step::Send(0)).await;
         }
         for (word, (state, repeated)) in self.states().await {
             let took = self.took.get(&word).copied().unwrap_or(0);
             let waits = matches!(state.as_str(), "queued" | "sending");
             // A notification waits while a person got the conversation at the very end.
-            assert!(!waits || self.customers.iter().any(|customer| customer.by_person), "{word} was forgotten");
-            assert!(took <= 1 || repeated, "{word} came {took} times and nobody says so");
+            assert!(
+                !waits || self.customers.iter().any(|customer| customer.by_person),
+                "{word} was forgotten"
+            );
+            assert!(
+                took <= 1 || repeated,
+                "{word} came {took} times and nobody says so"
+            );
             match state.as_str() {
                 "sent" => assert!(took >= 1, "{word} was never sent"),
                 "held" => assert!(took == 0 || repeated, "{word} is held, and came"),
