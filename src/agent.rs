@@ -17,13 +17,15 @@ mod turn;
 
 pub use run::{Limits, Run, Step};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::domain::{
-    ContactId, ConversationId, History, InboundContent, Language, Outcome, TurnId, TurnTrace,
+    ConsentState, ContactId, ConversationId, History, InboundContent, Language, Outcome, TurnId,
+    TurnTrace,
 };
 use crate::ports::{ChatModel, Embedder};
 use crate::prompts::Prompts;
@@ -76,6 +78,8 @@ pub struct Settings {
     pub misunderstandings: u32,
     /// Polarity at or below which a person is called.
     pub upset_below: f32,
+    /// What tells customers that this is an AI, by language, instead of the phrases.
+    pub disclosure: BTreeMap<Language, String>,
 }
 
 /// What a turn works on.
@@ -139,6 +143,12 @@ pub struct TurnReport {
 }
 
 impl Agent {
+    /// What a customer reads who stopped or resumed messages that sell.
+    #[must_use]
+    pub fn confirm_consent(&self, state: ConsentState, language: Language) -> Outcome {
+        finish::consent(state, self.prompts.words(language), &self.settings)
+    }
+
     /// A hand-off without a turn: for work that failed again and again.
     #[must_use]
     pub fn hand_off(

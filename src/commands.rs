@@ -10,11 +10,15 @@ mod eval;
 mod fit;
 mod index;
 mod mcp;
+mod notify;
 mod output;
 mod report;
 mod search;
 mod serve;
 mod session;
+
+mod simulate;
+mod templates;
 mod tools;
 mod understand;
 
@@ -25,6 +29,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::app::{AppError, RemoteError};
+use crate::clock;
 use crate::config::{self, Config, Flag};
 use crate::failpoint;
 
@@ -70,6 +75,14 @@ enum Command {
     /// Measure single parts on labelled sets
     #[command(subcommand)]
     Report(report::Report),
+    /// Tell a customer something
+    #[command(subcommand)]
+    Notify(notify::Notify),
+    /// The message templates at Meta
+    #[command(subcommand)]
+    Templates(templates::Templates),
+    /// Be a customer on WhatsApp, without an account: a stand-in for the Graph API and a terminal
+    Simulate(simulate::Args),
     /// Copy the database while it is in use
     Backup(backup::Args),
 }
@@ -142,6 +155,9 @@ pub fn main() -> ExitCode {
     if let Some(count) = config::failpoint().and_then(|text| text.parse().ok()) {
         failpoint::arm(count);
     }
+    if let Some(offset) = config::clock_offset().and_then(|text| text.parse().ok()) {
+        clock::shift(offset);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -207,6 +223,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Fit(fit) => fit::run(&shared, fit).await,
         Command::Eval(eval) => eval::run(shared, eval).await,
         Command::Report(report) => report::run(shared, report).await,
+        Command::Notify(notify) => notify::run(shared, notify).await,
+        Command::Templates(templates) => templates::run(&shared, templates).await,
+        Command::Simulate(args) => simulate::run(args).await,
         Command::Backup(args) => backup::run(&shared, &args).await,
     }
 }

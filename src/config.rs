@@ -42,6 +42,13 @@ pub fn failpoint() -> Option<String> {
     variable("SPORTELLO_FAILPOINT")?.into_string().ok()
 }
 
+/// By how many milliseconds the clock of the process shall be wrong, for tests:
+/// `SPORTELLO_CLOCK_OFFSET`.
+#[must_use]
+pub fn clock_offset() -> Option<String> {
+    variable("SPORTELLO_CLOCK_OFFSET")?.into_string().ok()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that reads the environment"

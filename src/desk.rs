@@ -73,6 +73,7 @@ pub fn router(state: State) -> Router {
             "/desk/api/conversations/{id}/hand-back",
             post(api::hand_back),
         )
+        .route("/desk/api/channel", get(api::channel))
         .route("/desk/api/alerts/clear", post(api::clear))
         .route("/desk/api/events", get(stream::events))
         .route_layer(middleware::from_fn_with_state(

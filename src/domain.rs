@@ -1,6 +1,8 @@
 //! Plain values that every part of the program speaks in. No IO, no wire format, no clock.
 
+pub mod account;
 pub mod cards;
+pub mod consent;
 pub mod conversation;
 pub mod ids;
 pub mod language;
@@ -11,10 +13,16 @@ pub mod outcome;
 pub mod passage;
 pub mod product;
 pub mod sending;
+pub mod template;
 pub mod trace;
 pub mod triage;
 
+pub use account::{
+    Alert, ChannelChange, NumberChange, Quality, Sending, TemplateCategory, TemplateChange,
+    TemplateStatus, template_language,
+};
 pub use cards::{Masked, mask_cards, mask_cards_in_json, mask_cards_in_value};
+pub use consent::{ConsentChange, ConsentState, MARKETING, consent_word};
 pub use conversation::{Channel, History, HistoryEntry, Holder, Speaker};
 pub use ids::{
     ContactId, ConversationId, InboxId, OrderNumber, OutboxId, PaymentId, ProductId, TicketId,
@@ -28,6 +36,7 @@ pub use outcome::{HandOffReason, Outcome};
 pub use passage::{Passage, PassageKind, Ranking};
 pub use product::{Category, Product, ProductText};
 pub use sending::{ErrorClass, Lane, MessageCategory};
+pub use template::{ButtonFilling, Filling, TemplateButton, TemplateMessage, TemplateValue};
 pub use trace::{ModelTrace, Progress, ToolTrace, TurnTrace};
 pub use triage::{
     Comparison, Entities, Fact, Intent, LanguageGuess, Mention, Polarity, PriceRange, Sentiment,

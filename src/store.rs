@@ -4,6 +4,7 @@
 //! transaction (group commit) and answers after the commit, so an acknowledged write is durable.
 
 mod alerts;
+mod channel;
 mod consent;
 mod conversations;
 mod costs;
@@ -14,9 +15,11 @@ mod embeddings;
 mod fitting;
 mod gate;
 mod inbox;
+mod notify;
 mod orders;
 mod outbox;
 mod pace;
+mod pages;
 mod payments;
 mod remedies;
 mod rows;
@@ -27,13 +30,14 @@ mod turns;
 mod writer;
 
 pub use alerts::Alert;
-pub use consent::{Consent, MARKETING};
+pub use channel::{ChannelNumber, ChannelTemplate};
 pub use conversations::{Contact, ConversationState};
 pub use costs::{Priced, Spending, Spent};
 pub use deliveries::{Delivered, Tended};
 pub use desk::{DeskConversation, DeskDelivery, DeskMessage, DeskOverview};
-pub use inbox::{Accepted, Event, Intake};
-pub use outbox::{Notice, OutboxRow};
+pub use inbox::{Accepted, Event, Intake, Notice};
+pub use notify::{Notification, Notified};
+pub use outbox::{Announcement, OutboxRow};
 pub use pace::Pace;
 pub use payments::{NewPaymentLink, PaidLink, PaymentLine, PaymentLink, PaymentState};
 pub use sending::{Ending, Taken, Taker};

@@ -4,6 +4,7 @@
 
 mod chat;
 mod language;
+mod message;
 mod pay;
 mod session;
 mod shop;
@@ -122,6 +123,7 @@ pub fn router(state: State) -> Router {
         .route("/api/chat/messages", post(chat::receive))
         .route("/api/chat/events", get(stream::events))
         .route("/api/tools/{name}", post(tools::call))
+        .route("/m/{token}", get(message::page))
         .route("/pay/{id}", get(pay::page).post(pay::pay))
         .with_state(web);
     guarded(router, policy)
@@ -134,6 +136,7 @@ fn templates() -> minijinja::Environment<'static> {
     for (name, text) in [
         ("shop.html", include_str!("web/pages/shop.html")),
         ("pay.html", include_str!("web/pages/pay.html")),
+        ("message.html", include_str!("web/pages/message.html")),
     ] {
         if let Err(error) = templates.add_template(name, text) {
             tracing::error!(name, %error, "a template cannot be read");

@@ -1,13 +1,16 @@
 //! WhatsApp Cloud API: the only module that knows Meta's JSON.
 //!
 //! In: [`signature::verify`] on the raw bytes, then [`webhook::parse`]. Out: [`render::body`] makes the
-//! message, [`GraphMessenger`] sends it and says what became of it.
+//! message out of what [`message`] offers, [`GraphMessenger`] sends it and says what became of it.
 
 pub mod door;
 pub mod graph;
+pub mod message;
+mod notices;
 pub mod rates;
 pub mod render;
 pub mod signature;
+pub mod templates;
 pub mod webhook;
 
 pub use graph::GraphMessenger;

@@ -11,7 +11,10 @@ use tracing::Instrument as _;
 
 use crate::agent::{Agent, Desk, TurnInput, TurnReport};
 use crate::clock;
-use crate::domain::{HandOffReason, Holder, InboundContent, Language, Outcome, TurnId, TurnTrace};
+use crate::domain::{
+    ConsentState, HandOffReason, Holder, InboundContent, Language, Outcome, TurnId, TurnTrace,
+    consent_word,
+};
 use crate::events::{Event, Events};
 use crate::failpoint;
 use crate::outbox::Presence;
@@ -22,6 +25,8 @@ use crate::store::{Claim, Closing, Store, StoreError};
 const MARGIN: Duration = Duration::from_secs(30);
 /// A worker that has nothing to do looks again after this time at the latest.
 const IDLE: Duration = Duration::from_secs(2);
+/// Milliseconds; no turn is scheduled and no lease lasts so far ahead.
+const JUMP: i64 = 10 * 60 * 1000;
 /// After so many attempts a person takes over.
 const ATTEMPTS: i64 = 3;
 
@@ -82,6 +87,10 @@ impl Worker {
 
     async fn wait(&self, stop: &CancellationToken) {
         let due = match self.store.next_due().await {
+            Ok(Some(due)) if due > clock::now() + JUMP => {
+                self.set_back().await;
+                IDLE
+            }
             Ok(Some(due)) => Duration::from_millis(u64::try_from(due - clock::now()).unwrap_or(0))
                 .clamp(Duration::from_millis(5), IDLE),
             Ok(None) | Err(_) => IDLE,
@@ -90,6 +99,20 @@ impl Worker {
             () = self.inbox.notified() => {}
             () = tokio::time::sleep(due) => {}
             () = stop.cancelled() => {}
+        }
+    }
+
+    /// Nothing is due so far ahead unless the clock was ahead when it was scheduled.
+    async fn set_back(&self) {
+        let now = clock::now();
+        match self.store.pull_back(now, now + JUMP).await {
+            Ok(conversations) => {
+                tracing::warn!(
+                    conversations,
+                    "the clock was set back; what waited is due now"
+                );
+            }
+            Err(error) => tracing::error!(%error, "what waits for a wrong time stays so"),
         }
     }
 
@@ -175,6 +198,9 @@ impl Worker {
         if claim.state.holder == Holder::Human {
             return untouched(claim, language, "a person holds the conversation");
         }
+        if let Some(report) = self.consent(claim, language).await {
+            return report;
+        }
         if claim.attempts > ATTEMPTS {
             return self.given_up(claim, language, HandOffReason::Failure);
         }
@@ -214,6 +240,41 @@ impl Worker {
                 report = answer => report,
             },
             _ => answer.await,
+        }
+    }
+
+    /// A message that stops or resumes marketing was written down when it came. It is confirmed once, in the
+    /// customer's language, and no model is asked; a repeated one is known already.
+    async fn consent(&self, claim: &Claim, language: Language) -> Option<TurnReport> {
+        let [only] = claim.pending.as_slice() else {
+            return None;
+        };
+        let asked = consent_word(only.content.words()?)?;
+        if !claim.state.channel.is_sent() {
+            return None;
+        }
+        let ids = [only.id.clone()];
+        let contact = &claim.state.contact.id;
+        let said = match self.store.consent_by(contact, &ids).await {
+            Ok(said) => said,
+            Err(error) => {
+                tracing::error!(%error, "the ledger of consents cannot be read");
+                return None;
+            }
+        };
+        match (said, asked) {
+            (Some(state), _) => {
+                let outcome = self.agent.confirm_consent(state, language);
+                Some(TurnReport {
+                    outcome,
+                    ..untouched(claim, language, "")
+                })
+            }
+            (None, ConsentState::Revoked) => {
+                Some(untouched(claim, language, "marketing was stopped before"))
+            }
+            // Nothing was stopped before, so the word means something else.
+            (None, ConsentState::Granted) => None,
         }
     }
 

@@ -55,6 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "agent",
         &[
             "domain",
+            "failpoint",
             "ports",
             "prompts",
             "retrieval",
@@ -92,6 +93,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["clock", "config", "domain", "failpoint", "ports", "store"],
     ),
     ("payments", &["clock", "config", "domain", "ports", "store"]),
+    // Meta's side, for tests and trials; it knows nothing of ours.
+    ("simulate", &["clock"]),
     // The edges never import each other; what pages share is in `edge`.
     ("edge", &["store"]),
     (
@@ -112,6 +115,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "desk",
             "domain",
             "events",
+            "failpoint",
             "knowledge",
             "mcp",
             "offline",
@@ -151,6 +155,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "commands",
         &[
             "app",
+            "clock",
             "config",
             "domain",
             "eval",
@@ -158,6 +163,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "knowledge",
             "mcp",
             "retrieval",
+            "simulate",
             "store",
             "telemetry",
             "tools",

@@ -76,6 +76,7 @@ impl Collected {
             choices: Vec::new(),
             sources: self.passages.first().map(source).into_iter().collect(),
             text,
+            ..Answer::default()
         }
     }
 }

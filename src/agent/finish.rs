@@ -4,8 +4,11 @@ use minijinja::context;
 
 use super::run::Ending;
 use super::{Desk, Settings};
-use crate::domain::{Answer, Choice, HandOffReason, Outcome};
+use crate::domain::{Answer, Choice, ConsentState, HandOffReason, Outcome};
 use crate::prompts::Words;
+
+/// Longer answers may lose their end on a channel.
+const LONG: usize = 700;
 
 /// The outcome of an ending. `summary` is used when the model wrote none.
 pub fn outcome(ending: Ending, words: Words<'_>, desk: Desk, summary: String) -> Outcome {
@@ -130,18 +133,37 @@ pub fn disclose(
     }
     let shop = || context! { shop => settings.shop.as_str() };
     let said = answer.text.contains(&words.say("introduction", shop()));
-    let key = if said {
-        "disclosure_person"
-    } else {
-        "disclosure"
+    let own = settings.disclosure.get(&words.spoken());
+    let disclosure = match own {
+        Some(own) => own.replace("{shop}", &settings.shop),
+        None if said => words.say("disclosure_person", shop()),
+        None => words.say("disclosure", shop()),
     };
-    let disclosure = words.say(key, shop());
-    answer.text = format!("{}\n\n{disclosure}", answer.text);
+    // The end of a long text may be cut off by the channel.
+    answer.text = if answer.text.chars().count() > LONG {
+        format!("{disclosure}\n\n{}", answer.text)
+    } else {
+        format!("{}\n\n{disclosure}", answer.text)
+    };
     true
+}
+
+/// Confirms that messages that sell were stopped or resumed. What was asked before is asked no more.
+pub fn consent(state: ConsentState, words: Words<'_>, settings: &Settings) -> Outcome {
+    let shop = context! { shop => settings.shop.as_str() };
+    let text = match state {
+        ConsentState::Revoked => words.say("marketing_stopped", shop),
+        ConsentState::Granted => words.say("marketing_resumed", shop),
+    };
+    Outcome::Answered {
+        answer: Answer::text(text),
+        awaiting: None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use super::*;
@@ -319,6 +341,7 @@ mod tests {
             diversity: 0.0,
             misunderstandings: 1,
             upset_below: -1.0,
+            disclosure: BTreeMap::new(),
         };
         let mut first = ended(answered("Yes."));
         assert!(disclose(&mut first, words, &settings, false));
@@ -336,6 +359,22 @@ mod tests {
         let mut again = ended(answered("Yes."));
         assert!(!disclose(&mut again, words, &settings, true));
         assert_eq!(again, ended(answered("Yes.")));
+        let mut long = ended(answered(&"a".repeat(2_000)));
+        assert!(disclose(&mut long, words, &settings, false));
+        assert!(
+            !long.answer().unwrap().text.starts_with('a'),
+            "it is not cut off"
+        );
+        let mut own = ended(answered("Yes."));
+        let settings = Settings {
+            disclosure: BTreeMap::from([(Language::EN, "A robot of {shop}.".to_owned())]),
+            ..settings
+        };
+        assert!(disclose(&mut own, words, &settings, false));
+        assert_eq!(
+            own.answer().unwrap().text,
+            "Yes.\n\nA robot of Bottega Moka."
+        );
         let mut silent = Outcome::Silent {
             reason: String::new(),
         };

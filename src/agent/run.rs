@@ -26,7 +26,7 @@ pub enum Step {
     /// Call these tools, in order, and report each result.
     CallTools(Vec<ToolCall>),
     /// The run is over.
-    Done(Ending),
+    Done(Box<Ending>),
 }
 
 /// How a run ends.
@@ -92,14 +92,14 @@ impl Run {
             return Step::CallTools(self.waiting.iter().cloned().collect());
         }
         if let Some(ending) = &self.ending {
-            return Step::Done(ending.clone());
+            return Step::Done(Box::new(ending.clone()));
         }
         if self.steps >= self.limits.steps || self.tokens >= self.limits.tokens {
-            return Step::Done(Ending::HandedOff {
+            return Step::Done(Box::new(Ending::HandedOff {
                 reason: HandOffReason::Limit,
                 summary: String::new(),
                 text: String::new(),
-            });
+            }));
         }
         Step::CallModel
     }
@@ -339,7 +339,7 @@ mod tests {
             let mut finished = false;
             let ending = loop {
                 match run.next() {
-                    Step::Done(ending) => break ending,
+                    Step::Done(ending) => break *ending,
                     Step::CallModel => {
                         prop_assert_eq!(unpaired(&run.request.messages), 0);
                         prop_assert!(spent < tokens, "asked with {} of {} spent", spent, tokens);
@@ -392,7 +392,7 @@ mod tests {
             summary: "angry".to_owned(),
             text: "One moment.".to_owned(),
         };
-        assert_eq!(run.next(), Step::Done(ending));
+        assert_eq!(run.next(), Step::Done(Box::new(ending)));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use url::Url;
 
 use super::conversing::Talk;
 use super::doors::mcp_state;
+use super::notify::NotifyOrder;
 use super::open::{App, AppError};
 use super::prepare::Prepared;
 use crate::domain::{Language, PassageKind};
@@ -55,6 +56,8 @@ pub enum Command {
     },
     /// Say something to the agent.
     Talk(Talk),
+    /// Tell a customer the news of an order.
+    NotifyOrder(NotifyOrder),
     /// Speak MCP on this connection from the next byte on.
     Mcp,
 }
@@ -158,6 +161,7 @@ pub async fn perform(
                 }),
             })
         }
+        Command::NotifyOrder(asked) => value(&app.notify_order(asked).await?),
         Command::Talk(talk) => value(&app.talk(talk).await?),
         Command::Mcp => Err(AppError::Configuration(
             "MCP is a conversation, not a command".to_owned(),
@@ -176,12 +180,19 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens the socket; one that a dead process left behind is replaced.
+    /// Opens the socket; one that a dead process left behind is replaced. None when another server on this
+    /// folder answers there, as several do that share a remote index.
     ///
     /// # Errors
     /// When the folder does not take a socket.
-    pub fn open(data: &Path) -> Result<Self, AppError> {
+    pub async fn open(data: &Path) -> Result<Option<Self>, AppError> {
         let path = data.join(SOCKET);
+        if UnixStream::connect(&path).await.is_ok() {
+            tracing::info!(
+                "another server on this data folder answers commands; this one goes without a socket"
+            );
+            return Ok(None);
+        }
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).map_err(|error| {
             AppError::Machine(format!(
@@ -189,7 +200,7 @@ impl Socket {
                 path.display()
             ))
         })?;
-        Ok(Self { listener, path })
+        Ok(Some(Self { listener, path }))
     }
 
     /// Answers until told to stop.

@@ -16,12 +16,14 @@ use tower_http::compression::CompressionLayer;
 use url::Url;
 
 use super::open::{App, AppError, payment_provider};
+use super::{gauges, notify};
 use crate::clock;
 use crate::domain::{Answer, Language, OrderNumber, PassageKind, PaymentId, mask_cards};
 use crate::events::Event;
+use crate::failpoint;
 use crate::payments::{self, StripePayments};
 use crate::ports::{Checkout, PaymentError, Payments};
-use crate::store::{PaidLink, PaymentLink, Spending, Store, StoreError};
+use crate::store::{PaidLink, PaymentLink, StoreError};
 use crate::web::PaymentDoor;
 use crate::{desk, mcp, web, whatsapp};
 
@@ -61,6 +63,9 @@ pub async fn router(app: &Arc<App>, keeper: &Doorkeeper) -> Result<Router, AppEr
     } else {
         router = router.merge(whatsapp::door::router(whatsapp_door(app)));
     }
+    if let Some(token) = app.config.server.api_token.clone() {
+        router = router.merge(notify::router(Arc::clone(app), token));
+    }
     if let Some(secret) = app.config.payments.stripe_webhook_secret.clone() {
         let app = Arc::clone(app);
         router = router.merge(payments::door::router(payments::door::Door {
@@ -99,34 +104,8 @@ async fn metrics(State(probe): State<Arc<Probe>>) -> String {
         #[expect(clippy::cast_precision_loss, reason = "few conversations wait")]
         metrics::gauge!("sportello_conversations_waiting").set(waiting as f64);
     }
-    sending(&probe.app.store).await;
+    gauges::set(&probe.app.store).await;
     probe.metrics.render()
-}
-
-/// What the messages cost so far, by type and category, and what a person must look at.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "amounts of money and counts of alerts"
-)]
-async fn sending(store: &Store) {
-    if let Ok(sums) = store.spending(Spending::Categories, clock::now()).await {
-        for sum in sums {
-            let (kind, category) = sum.key.split_once('/').unwrap_or((&sum.key, ""));
-            let labels = [
-                ("type", kind.to_owned()),
-                ("category", category.to_owned()),
-                ("currency", sum.currency.clone()),
-            ];
-            metrics::gauge!("sportello_messages_priced", &labels).set(sum.messages as f64);
-            metrics::gauge!("sportello_messages_cost", &labels).set(sum.micros as f64 / 1e6);
-        }
-    }
-    if let Ok(alerts) = store.alerts().await {
-        for kind in ["number", "bulk", "template", "payload", "marketing_api"] {
-            let raised = alerts.iter().filter(|alert| alert.kind == kind).count();
-            metrics::gauge!("sportello_alerts", "kind" => kind).set(raised as f64);
-        }
-    }
 }
 
 fn mask(text: &str) -> String {
@@ -359,10 +338,12 @@ impl App {
             .in_tz(&self.config.shop.timezone)
             .map_or_else(|_| Zoned::now().date(), |now| now.date())
             .to_string();
+        failpoint::point("payment told");
         let paid = self
             .store
             .pay(&id, session, today, thanks, clock::now())
             .await?;
+        failpoint::point("payment stored");
         if let Some(paid) = paid.as_ref().filter(|paid| paid.first) {
             self.events.tell(&paid.link.conversation, Event::Message);
             self.outbox.notify_one();

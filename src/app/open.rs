@@ -21,6 +21,7 @@ use crate::tools::{Registry, Workbench, registry};
 use crate::understand::e5::E5Encoder;
 use crate::understand::encoder::{EncoderError, SentenceEncoder};
 use crate::understand::{BuiltinEmbedder, E5Embedder};
+use crate::whatsapp::templates::Definition;
 
 /// The files that the set-up makes.
 const USE_FILE: &str = "use-multilingual-v3.bin";
@@ -121,6 +122,8 @@ pub struct App {
     pub outbox: Arc<Notify>,
     /// How the outside reaches the server, without a slash at the end.
     pub public_url: Arc<str>,
+    /// The shop's templates.
+    pub templates: Vec<Definition>,
 }
 
 impl App {
@@ -131,6 +134,7 @@ impl App {
     pub async fn open(config: Config, data: &Path, public_url: &str) -> Result<Self, AppError> {
         let config = Arc::new(config);
         folder(data)?;
+        let templates = super::templates::read(&config)?;
         let knowledge = Arc::new(ArcSwap::from_pointee(read_knowledge(&config)?));
         let store = Store::open(data).await?;
         if config.demo {
@@ -175,6 +179,7 @@ impl App {
             inbox: Arc::default(),
             outbox: Arc::default(),
             public_url,
+            templates,
         })
     }
 

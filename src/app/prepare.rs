@@ -252,5 +252,6 @@ fn settings(config: &Config) -> Settings {
         diversity: config.retrieval.diversity,
         misunderstandings: config.agent.misunderstandings,
         upset_below: config.agent.upset_below,
+        disclosure: config.agent.disclosure.clone(),
     }
 }

@@ -69,7 +69,7 @@ pub async fn serve(
         ready: CancellationToken::new(),
     };
     let routes = router(&app, &keeper).await?;
-    let socket = Socket::open(&app.data)?;
+    let socket = Socket::open(&app.data).await?;
     let tasks = TaskTracker::new();
     tasks.spawn(work(
         Arc::clone(&app),
@@ -96,7 +96,7 @@ pub async fn serve(
 /// Prepares the agent, starts the workers, then brings the index up to date beside them.
 async fn work(
     app: Arc<App>,
-    socket: Socket,
+    socket: Option<Socket>,
     stop: CancellationToken,
     ready: CancellationToken,
     tasks: TaskTracker,
@@ -123,7 +123,9 @@ async fn work(
         return;
     }
     ready.cancel();
-    tasks.spawn(socket.run(Arc::clone(&app), prepared.clone(), stop.clone()));
+    if let Some(socket) = socket {
+        tasks.spawn(socket.run(Arc::clone(&app), prepared.clone(), stop.clone()));
+    }
     tokio::select! {
         () = bring_up_to_date(&app, &prepared) => {}
         () = stop.cancelled() => {}
@@ -201,7 +203,8 @@ impl App {
             return Ok(None);
         }
         let messenger = GraphMessenger::new(whatsapp)
-            .map_err(|error| AppError::Configuration(error.to_string()))?;
+            .map_err(|error| AppError::Configuration(error.to_string()))?
+            .with_pages(format!("{}/m/", self.public_url));
         let messenger: Arc<dyn Messenger> = Arc::new(messenger);
         let longest =
             1_000 * i64::try_from(whatsapp.timeout_seconds.max(1)).unwrap_or(i64::MAX / 4_000);

@@ -47,6 +47,7 @@ pub(super) fn check(config: &Config, draft: &Draft) -> Vec<Finding> {
     addresses(config, &mut findings);
     secrets(config, &mut findings);
     whatsapp(config, draft, &mut findings);
+    messages(config, &mut findings);
     sending(config, &mut findings);
     providers(config, &mut findings);
     ranges(config, &mut findings);
@@ -214,6 +215,7 @@ fn secrets(config: &Config, findings: &mut Findings) {
             &config.payments.stripe_webhook_secret,
         ),
         ("desk.password", &config.desk.password),
+        ("server.api_token", &config.server.api_token),
     ];
     let single = single
         .into_iter()
@@ -242,6 +244,7 @@ fn whatsapp(config: &Config, draft: &Draft, findings: &mut Findings) {
         "whatsapp.graph_url",
         "whatsapp.numbers",
         "whatsapp.timeout_seconds",
+        "whatsapp.catalog_id",
         "whatsapp.messages_per_second",
         "whatsapp.people_per_day",
     ];
@@ -252,6 +255,43 @@ fn whatsapp(config: &Config, draft: &Draft, findings: &mut Findings) {
             );
             findings.add(&[key, "whatsapp.app_secret"], message);
         }
+    }
+}
+
+/// A token that can be guessed opens a door that writes to customers.
+const SHORTEST_TOKEN: usize = 16;
+
+fn messages(config: &Config, findings: &mut Findings) {
+    let token = config.server.api_token.as_ref();
+    if token.is_some_and(|token| (1..SHORTEST_TOKEN).contains(&token.expose_secret().trim().len()))
+    {
+        findings.add(
+            &["server.api_token"],
+            "`server.api_token` is shorter than 16 characters; make one, for example with `openssl rand -hex 32`",
+        );
+    }
+    if config
+        .agent
+        .disclosure
+        .values()
+        .any(|text| text.trim().is_empty())
+    {
+        findings.add(
+            &["agent.disclosure"],
+            "`agent.disclosure` has an empty text; customers must be told that they talk to an AI",
+        );
+    }
+    if let Some(path) = config
+        .whatsapp
+        .templates
+        .as_ref()
+        .filter(|path| !path.is_dir())
+    {
+        let message = format!(
+            "`whatsapp.templates`: there is no folder {}; name the one that holds the templates",
+            path.display()
+        );
+        findings.add(&["whatsapp.templates"], message);
     }
 }
 

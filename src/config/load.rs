@@ -183,12 +183,19 @@ fn tidied(mut config: Config, draft: &Draft, file: Option<&Path>) -> Config {
     optional.into_iter().flatten().for_each(trim);
     trim(&mut config.whatsapp.graph_url);
     trim(&mut config.payments.stripe_url);
-    let from_file = draft
-        .origin("/knowledge/path")
-        .is_some_and(|origin| origin.kind == OriginKind::File);
-    let folder = file.and_then(Path::parent).filter(|_| from_file);
-    if let (Some(folder), Some(path)) = (folder, &mut config.knowledge.path) {
-        *path = folder.join(&path);
+    let from_file = |pointer: &str| {
+        let written = draft.origin(pointer);
+        written.is_some_and(|origin| origin.kind == OriginKind::File)
+    };
+    let paths = [
+        ("/knowledge/path", &mut config.knowledge.path),
+        ("/whatsapp/templates", &mut config.whatsapp.templates),
+    ];
+    for (pointer, path) in paths {
+        let folder = file.and_then(Path::parent).filter(|_| from_file(pointer));
+        if let (Some(folder), Some(path)) = (folder, path) {
+            *path = folder.join(&path);
+        }
     }
     config
 }

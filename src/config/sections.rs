@@ -1,5 +1,6 @@
 //! The configuration's sections: one struct per concern, each with its defaults.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -85,6 +86,9 @@ pub struct Server {
     pub listen: String,
     /// How the outside reaches the server, for payment links, the manifest and pictures.
     pub public_url: Option<String>,
+    /// What calls of `/api/notify` must carry; without it that door is closed.
+    #[schemars(with = "Option<String>")]
+    pub api_token: Option<SecretString>,
 }
 
 impl Default for Server {
@@ -92,6 +96,7 @@ impl Default for Server {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             public_url: None,
+            api_token: None,
         }
     }
 }
@@ -292,6 +297,8 @@ pub struct Agent {
     pub misunderstandings: u32,
     /// Polarity at or below which a person is called, in [-1, 0].
     pub upset_below: f32,
+    /// What tells customers that this is an AI, by language; `{shop}` is the shop's name.
+    pub disclosure: BTreeMap<Language, String>,
 }
 
 impl Default for Agent {
@@ -304,6 +311,7 @@ impl Default for Agent {
             debounce_seconds: 3.0,
             misunderstandings: 3,
             upset_below: -0.75,
+            disclosure: BTreeMap::new(),
         }
     }
 }
@@ -332,6 +340,10 @@ pub struct Whatsapp {
     pub numbers: Vec<WhatsappNumber>,
     /// Seconds for one call.
     pub timeout_seconds: u64,
+    /// The catalog at Meta whose products have our ids.
+    pub catalog_id: Option<String>,
+    /// The folder of templates; without it those of the demo shop.
+    pub templates: Option<PathBuf>,
     /// Messages a second of one number.
     pub messages_per_second: u32,
     /// People to whom the portfolio may write first in 24 hours; 0 is unlimited.
@@ -398,6 +410,8 @@ impl Default for Whatsapp {
             graph_url: "https://graph.facebook.com/v26.0".to_owned(),
             numbers: Vec::new(),
             timeout_seconds: 15,
+            catalog_id: None,
+            templates: None,
             messages_per_second: 80,
             people_per_day: 250,
             rates: Rates::default(),

@@ -138,6 +138,14 @@ async fn give(desk: &Desk, id: &ConversationId, holder: Holder) -> Result<Status
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `{"numbers": […], "templates": […]}`: what the channel says of us.
+pub async fn channel(Shared(desk): Shared<Arc<Desk>>) -> Result<Json<Value>, Fault> {
+    let store = &desk.state.store;
+    let numbers = store.channel_numbers().await?;
+    let templates = store.channel_templates().await?;
+    Ok(Json(json!({ "numbers": numbers, "templates": templates })))
+}
+
 fn unknown() -> Fault {
     Fault::new(
         StatusCode::NOT_FOUND,

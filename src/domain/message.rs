@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, Money, PaymentId, ProductId};
+use super::{Channel, Money, PaymentId, ProductId, TemplateMessage};
 
 /// A message from a customer, parsed at the edge. Card numbers are masked before it is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,6 +83,14 @@ pub struct Answer {
     /// Texts of the shop that the answer rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Source>,
+    /// The template that says the same where free text may not be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub template: Option<Box<TemplateMessage>>,
+    /// The token of the page with the whole text, when a channel may have to shorten it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub page: Option<String>,
 }
 
 impl Answer {

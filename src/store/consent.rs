@@ -1,114 +1,199 @@
-//! Who agreed to what: a ledger that only grows. The latest row of a customer and a purpose holds.
+//! The ledger of consents: append-only, the latest of a purpose counts.
 
 use uuid::Uuid;
 
 use super::dialect::Connection;
-use super::rows::{number, optional_text, text};
+use super::rows::{number, parsed, text};
 use super::{Store, StoreError};
-use crate::domain::ContactId;
+use crate::domain::{ConsentChange, ConsentState, ContactId, InboxId};
 
-/// The purpose of messages that advertise.
-pub const MARKETING: &str = "marketing";
-
-/// One entry of the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Consent {
-    /// Whose.
-    pub contact: ContactId,
-    /// To what, for example [`MARKETING`].
-    pub purpose: String,
-    /// Granted, or revoked.
-    pub granted: bool,
-    /// Where it came from, for example `keyword`, `preferences`, `error 131050`, `desk`.
-    pub source: String,
-    /// The text the customer was shown, when there was one.
-    pub shown: Option<String>,
-    /// What proves it, for example the id of the message.
-    pub proof: Option<String>,
-    /// When, milliseconds since 1970.
-    pub at: i64,
-}
+const LATEST: &str = "SELECT state, at FROM consents WHERE contact_id = $1 AND purpose = $2 \
+    ORDER BY at DESC, id DESC LIMIT 1";
 
 impl Store {
-    /// Adds an entry.
+    /// Writes a yes or a no down. Returns whether it says something new.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn record_consent(&self, consent: Consent) -> Result<(), StoreError> {
-        self.write(move |connection| Box::pin(async move { record(connection, &consent).await }))
-            .await
+    pub async fn record_consent(
+        &self,
+        contact: &ContactId,
+        change: ConsentChange,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let contact = contact.clone();
+        self.write(move |connection| {
+            Box::pin(async move { record(connection, contact.as_str(), &change, now).await })
+        })
+        .await
     }
 
-    /// A customer's entries, oldest first.
+    /// The latest word of a contact on a purpose.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn consents(&self, contact: &ContactId) -> Result<Vec<Consent>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT purpose, state, source, shown, proof, at FROM consents WHERE contact_id = $1 ORDER BY id",
-        )
-        .bind(contact.as_str())
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Consent {
-                    contact: contact.clone(),
-                    purpose: text(row, "purpose")?,
-                    granted: text(row, "state")? == "granted",
-                    source: text(row, "source")?,
-                    shown: optional_text(row, "shown")?,
-                    proof: optional_text(row, "proof")?,
-                    at: number(row, "at")?,
-                })
-            })
-            .collect()
+    pub async fn consent_of(
+        &self,
+        contact: &ContactId,
+        purpose: &str,
+    ) -> Result<Option<ConsentState>, StoreError> {
+        let row = sqlx::query(LATEST)
+            .bind(contact.as_str())
+            .bind(purpose)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| parsed(&row, "state")).transpose()
+    }
+
+    /// What messages of a contact changed in the ledger, when one of them did; the last counts.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn consent_by(
+        &self,
+        contact: &ContactId,
+        messages: &[InboxId],
+    ) -> Result<Option<ConsentState>, StoreError> {
+        for id in messages.iter().rev() {
+            let row = sqlx::query(
+                "SELECT state FROM consents WHERE contact_id = $1 AND proof = $2 \
+                 ORDER BY at DESC, id DESC LIMIT 1",
+            )
+            .bind(contact.as_str())
+            .bind(id.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+            if let Some(row) = row {
+                return parsed(&row, "state").map(Some);
+            }
+        }
+        Ok(None)
     }
 }
 
-/// Adds an entry in the transaction at hand.
+/// Appends a word unless it repeats the one before. Times grow, so that the latest is never in doubt.
 pub(super) async fn record(
     connection: &mut Connection,
-    consent: &Consent,
-) -> Result<(), StoreError> {
+    contact: &str,
+    change: &ConsentChange,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let before = sqlx::query(LATEST)
+        .bind(contact)
+        .bind(&change.purpose)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let mut at = now;
+    if let Some(row) = &before {
+        if parsed::<ConsentState>(row, "state")? == change.state {
+            return Ok(false);
+        }
+        at = at.max(number(row, "at")? + 1);
+    }
     sqlx::query(
         "INSERT INTO consents (id, contact_id, purpose, state, source, shown, proof, at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(format!("cs_{}", Uuid::now_v7().simple()))
-    .bind(consent.contact.as_str())
-    .bind(&consent.purpose)
-    .bind(if consent.granted {
-        "granted"
-    } else {
-        "revoked"
-    })
-    .bind(&consent.source)
-    .bind(&consent.shown)
-    .bind(&consent.proof)
-    .bind(consent.at)
+    .bind(contact)
+    .bind(&change.purpose)
+    .bind(change.state.name())
+    .bind(&change.source)
+    .bind(&change.shown)
+    .bind(&change.proof)
+    .bind(at)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(true)
 }
 
-/// Whether a customer agrees to a purpose now: silence is no.
-pub(super) async fn granted(
+/// The latest word, inside a transaction.
+pub(super) async fn latest(
     connection: &mut Connection,
     contact: &str,
     purpose: &str,
+) -> Result<Option<ConsentState>, StoreError> {
+    let row = sqlx::query(LATEST)
+        .bind(contact)
+        .bind(purpose)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| parsed(&row, "state")).transpose()
+}
+
+/// Appends a word of someone the channel knows by these addresses, and makes the contact when nobody is:
+/// a no must hold for who has not written yet. Returns whether it says something new.
+pub(super) async fn record_by_address(
+    connection: &mut Connection,
+    addresses: &[String],
+    change: &ConsentChange,
+    now: i64,
 ) -> Result<bool, StoreError> {
-    let latest = sqlx::query(
-        "SELECT state FROM consents WHERE contact_id = $1 AND purpose = $2 ORDER BY id DESC LIMIT 1",
-    )
-    .bind(contact)
-    .bind(purpose)
-    .fetch_optional(connection)
-    .await?;
-    Ok(match latest {
-        Some(row) => text(&row, "state")? == "granted",
-        None => false,
-    })
+    let mut contacts = Vec::new();
+    for address in addresses {
+        let rows = sqlx::query(
+            "SELECT id FROM contacts WHERE channel = 'whatsapp' AND address = $1 \
+             UNION SELECT id FROM contacts WHERE phone IS NOT NULL AND phone = $1 \
+             AND channel = 'whatsapp'",
+        )
+        .bind(address)
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in &rows {
+            let id = text(row, "id")?;
+            if !contacts.contains(&id) {
+                contacts.push(id);
+            }
+        }
+    }
+    if contacts.is_empty()
+        && let Some(address) = addresses.first()
+    {
+        let id = ContactId::new().0;
+        let phone = address.starts_with('+').then_some(address);
+        sqlx::query(
+            "INSERT INTO contacts (id, channel, address, phone, created_at) \
+             VALUES ($1, 'whatsapp', $2, $3, $4)",
+        )
+        .bind(&id)
+        .bind(address)
+        .bind(phone)
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+        contacts.push(id);
+    }
+    let mut new = false;
+    for contact in &contacts {
+        new |= record(connection, contact, change, now).await?;
+    }
+    Ok(new)
+}
+
+/// A whole message that stops or resumes is written down when it comes. A yes counts only after a no: a
+/// greeting such as "start" is no consent.
+pub(super) async fn heard(
+    connection: &mut Connection,
+    contact: &str,
+    words: &str,
+    proof: &InboxId,
+    now: i64,
+) -> Result<(), StoreError> {
+    let Some(state) = crate::domain::consent_word(words) else {
+        return Ok(());
+    };
+    let purpose = crate::domain::MARKETING;
+    if state == ConsentState::Granted
+        && latest(connection, contact, purpose).await? != Some(ConsentState::Revoked)
+    {
+        return Ok(());
+    }
+    let change = ConsentChange {
+        shown: Some(words.trim().to_owned()),
+        ..ConsentChange::marketing(state, "keyword", Some(proof.0.clone()))
+    };
+    record(connection, contact, &change, now).await?;
+    Ok(())
 }
 
 /// The channel says that the customer stopped marketing messages.
@@ -118,14 +203,8 @@ pub(super) async fn revoke_by_channel(
     code: i64,
     now: i64,
 ) -> Result<(), StoreError> {
-    let consent = Consent {
-        contact: contact.into(),
-        purpose: MARKETING.to_owned(),
-        granted: false,
-        source: format!("error {code}"),
-        shown: None,
-        proof: None,
-        at: now,
-    };
-    record(connection, &consent).await
+    let source = format!("error_{code}");
+    let change = ConsentChange::marketing(ConsentState::Revoked, &source, None);
+    record(connection, contact, &change, now).await?;
+    Ok(())
 }

@@ -28,10 +28,15 @@ pub const BEGIN: &str = "BEGIN IMMEDIATE";
 
 const FILE: &str = "sportello.db";
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "counter", include_str!("migrations/0001_counter.sql")),
     (2, "outbox", include_str!("migrations/0002_outbox.sql")),
     (4, "outbound", include_str!("migrations/0004_outbound.sql")),
+    (
+        5,
+        "templates",
+        include_str!("migrations/0005_templates.sql"),
+    ),
 ];
 
 /// Where a folder's database is.
@@ -209,7 +214,8 @@ mod tests {
         let (readers, _writer) = open(fresh.path()).await.unwrap();
         let expected = schema(&readers).await;
         assert!(expected.len() > 10);
-        for version in std::iter::once(0).chain(MIGRATIONS.map(|(version, ..)| version)) {
+        let known = MIGRATIONS.iter().map(|(version, ..)| *version);
+        for version in std::iter::once(0).chain(known) {
             let folder = tempfile::tempdir().unwrap();
             let earlier = at_version(folder.path(), version).await;
             sqlx::Connection::close(earlier).await.unwrap();

@@ -90,6 +90,16 @@ pub(super) struct Permits {
     pub reach_from: Option<i64>,
 }
 
+/// Whether free words may be sent: after a message within the window, or through a free entry point.
+pub(super) fn window_is_open(
+    last_inbound_at: Option<i64>,
+    free_until: Option<i64>,
+    now: i64,
+) -> bool {
+    last_inbound_at.is_some_and(|at| now < at + WINDOW)
+        || free_until.is_some_and(|until| now < until)
+}
+
 /// The row and all that is decided about it, for `FACTS` and a `WHERE` on `o`.
 pub(super) const FACTS: &str = "SELECT o.id, o.conversation_id, o.sender, o.lane, o.category, o.template, o.by_human, \
     o.attempts, o.capped, v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
@@ -124,8 +134,7 @@ impl Facts {
 
     /// Whether free words may be sent: within the window, or a free entry point.
     pub(super) fn window_is_open(&self, now: i64) -> bool {
-        self.last_inbound_at.is_some_and(|at| now < at + WINDOW)
-            || self.free_until.is_some_and(|until| now < until)
+        window_is_open(self.last_inbound_at, self.free_until, now)
     }
 
     /// Whether it would open the conversation from our side.

@@ -5,8 +5,10 @@ use sqlx::Row as _;
 use super::conversations::ensure;
 use super::deliveries::{self, Delivered};
 use super::dialect::Connection;
-use super::{Store, StoreError};
-use crate::domain::{ConversationId, HistoryEntry, Inbound, InboundContent, InboxId};
+use super::{Store, StoreError, channel, consent};
+use crate::domain::{
+    ChannelChange, ConversationId, HistoryEntry, Inbound, InboundContent, InboxId,
+};
 
 /// Everything of one delivery, stored in one transaction.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +23,17 @@ pub struct Intake {
     pub deliveries: Vec<Delivered>,
     /// Everything else, kept as it is.
     pub events: Vec<Event>,
+    /// What the channel says of us or of a customer's consent, kept and applied once.
+    pub notices: Vec<Notice>,
+}
+
+/// An event that changes something.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// The event as it is kept.
+    pub event: Event,
+    /// What it changes.
+    pub change: ChannelChange,
 }
 
 /// Something a channel says that is neither a message nor a status.
@@ -65,6 +78,11 @@ impl Store {
                 }
                 for event in &intake.events {
                     insert_event(connection, event, now).await?;
+                }
+                for notice in &intake.notices {
+                    if insert_event(connection, &notice.event, now).await? {
+                        channel::apply(connection, &notice.change, now).await?;
+                    }
                 }
                 Ok(accepted)
             })
@@ -130,6 +148,16 @@ async fn insert_message(
             now,
         )
         .await?;
+    }
+    if let Some(words) = inbound.content.words()
+        && inbound.channel.is_sent()
+    {
+        let contact: String = sqlx::query("SELECT contact_id FROM conversations WHERE id = $1")
+            .bind(conversation.as_str())
+            .fetch_one(&mut *connection)
+            .await?
+            .try_get(0)?;
+        consent::heard(connection, &contact, words, &id, now).await?;
     }
     open_window(connection, &conversation, inbound, now).await?;
     schedule(connection, &conversation, now, wait).await?;

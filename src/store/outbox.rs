@@ -2,8 +2,8 @@
 
 use super::conversations::{CONVERSATION, ConversationState};
 use super::dialect::{Connection, Row};
-use super::rows::{json, number, parsed, text};
-use super::{Store, StoreError};
+use super::rows::{json, number, optional_text, parsed, text};
+use super::{Store, StoreError, pages};
 use crate::domain::{
     Answer, ConversationId, InboxId, Lane, Language, MessageCategory, OutboxId, TurnId,
 };
@@ -26,7 +26,7 @@ pub struct OutboxRow {
 
 /// Something that is said without being asked: a notification, a template, a campaign.
 #[derive(Debug, Clone)]
-pub struct Notice {
+pub struct Announcement {
     /// To whom.
     pub conversation: ConversationId,
     /// The words as the transcript shows them; what is sent, too, when there is no template.
@@ -37,10 +37,11 @@ pub struct Notice {
     pub lane: Lane,
     /// What it is to the channel's rules.
     pub category: MessageCategory,
-    /// The template, as JSON with at least `name` and `language`, the channel's code of it.
-    pub template: Option<String>,
+    /// Whether it goes as the answer's template from the start, not only when the window is over.
+    pub as_template: bool,
 }
 
+#[derive(Clone, Copy)]
 pub(super) struct NewOutboxRow<'a> {
     pub state: &'a ConversationState,
     pub turn: Option<&'a TurnId>,
@@ -56,11 +57,36 @@ pub(super) async fn say(
     awaiting: Option<&str>,
     now: i64,
 ) -> Result<(), StoreError> {
-    let id = write_down(connection, message, awaiting, now).await?;
-    if message.state.channel.is_sent() {
-        queue(connection, message, &id, now).await?;
-    }
+    let reply = Kind {
+        lane: Lane::Reply,
+        category: MessageCategory::Service,
+        as_template: false,
+    };
+    say_as(connection, message, &reply, awaiting, now).await?;
     Ok(())
+}
+
+/// Says a message of any kind; its row, on a channel that sends.
+pub(super) async fn say_as(
+    connection: &mut Connection,
+    message: &NewOutboxRow<'_>,
+    kind: &Kind,
+    awaiting: Option<&str>,
+    now: i64,
+) -> Result<Option<OutboxId>, StoreError> {
+    if !message.state.channel.is_sent() {
+        write_down(connection, message, awaiting, now).await?;
+        return Ok(None);
+    }
+    let answer = pages::with_page(message.answer);
+    let message = NewOutboxRow {
+        answer: &answer,
+        ..*message
+    };
+    let said = write_down(connection, &message, awaiting, now).await?;
+    insert(connection, &message, &said, kind, now)
+        .await
+        .map(Some)
 }
 
 async fn write_down(
@@ -71,8 +97,8 @@ async fn write_down(
 ) -> Result<InboxId, StoreError> {
     let id = InboxId::new();
     sqlx::query(
-        "INSERT INTO messages (id, conversation_id, turn_id, speaker, text, body, awaiting, at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO messages (id, conversation_id, turn_id, speaker, text, body, awaiting, at, page) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(id.as_str())
     .bind(message.state.id.as_str())
@@ -82,31 +108,17 @@ async fn write_down(
     .bind(serde_json::to_string(message.answer)?)
     .bind(awaiting)
     .bind(now)
+    .bind(&message.answer.page)
     .execute(connection)
     .await?;
     Ok(id)
 }
 
-async fn queue(
-    connection: &mut Connection,
-    message: &NewOutboxRow<'_>,
-    said: &InboxId,
-    now: i64,
-) -> Result<(), StoreError> {
-    let kind = Kind {
-        lane: Lane::Reply,
-        category: MessageCategory::Service,
-        template: None,
-    };
-    insert(connection, message, said, &kind, now).await?;
-    Ok(())
-}
-
 /// What sets a row apart from a reply.
-struct Kind<'a> {
-    lane: Lane,
-    category: MessageCategory,
-    template: Option<&'a str>,
+pub(super) struct Kind {
+    pub lane: Lane,
+    pub category: MessageCategory,
+    pub as_template: bool,
 }
 
 /// The first row that waits in a conversation's lane is its head; only heads are looked at.
@@ -114,10 +126,13 @@ async fn insert(
     connection: &mut Connection,
     message: &NewOutboxRow<'_>,
     said: &InboxId,
-    kind: &Kind<'_>,
+    kind: &Kind,
     now: i64,
 ) -> Result<OutboxId, StoreError> {
     let id = OutboxId::new();
+    let template = message.answer.template.as_ref();
+    let template = template.filter(|_| kind.as_template);
+    let template = template.map(serde_json::to_string).transpose()?;
     sqlx::query("INSERT INTO senders (id) VALUES ($1) ON CONFLICT (id) DO NOTHING")
         .bind(&message.state.recipient)
         .execute(&mut *connection)
@@ -142,7 +157,7 @@ async fn insert(
     .bind(said.as_str())
     .bind(kind.lane.name())
     .bind(kind.category.name())
-    .bind(kind.template)
+    .bind(template)
     .execute(connection)
     .await?;
     Ok(id)
@@ -172,11 +187,15 @@ impl Store {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn notify(&self, notice: Notice, now: i64) -> Result<Option<OutboxId>, StoreError> {
+    pub async fn announce(
+        &self,
+        announcement: Announcement,
+        now: i64,
+    ) -> Result<Option<OutboxId>, StoreError> {
         self.write(move |connection| {
             Box::pin(async move {
                 let row = sqlx::query(CONVERSATION)
-                    .bind(notice.conversation.as_str())
+                    .bind(announcement.conversation.as_str())
                     .fetch_optional(&mut *connection)
                     .await?;
                 let Some(row) = row else { return Ok(None) };
@@ -187,18 +206,16 @@ impl Store {
                 let message = NewOutboxRow {
                     state: &state,
                     turn: None,
-                    language: notice.language,
-                    answer: &notice.answer,
+                    language: announcement.language,
+                    answer: &announcement.answer,
                     by_human: false,
                 };
                 let kind = Kind {
-                    lane: notice.lane,
-                    category: notice.category,
-                    template: notice.template.as_deref(),
+                    lane: announcement.lane,
+                    category: announcement.category,
+                    as_template: announcement.as_template,
                 };
-                let said = write_down(connection, &message, None, now).await?;
-                let id = insert(connection, &message, &said, &kind, now).await?;
-                Ok(Some(id))
+                say_as(connection, &message, &kind, None, now).await
             })
         })
         .await
@@ -207,12 +224,17 @@ impl Store {
 
 impl OutboxRow {
     pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
+        let mut answer: Answer = json(row, "answer")?;
+        // A template may lie ready that is not used while free words may be sent.
+        answer.template = optional_text(row, "template")?
+            .map(|template| serde_json::from_str(&template))
+            .transpose()?;
         Ok(Self {
             message: Outgoing {
                 id: text(row, "id")?.into(),
                 sender: text(row, "sender")?,
                 recipient: text(row, "recipient")?,
-                answer: json(row, "answer")?,
+                answer,
                 language: parsed(row, "language")?,
             },
             conversation: text(row, "conversation_id")?.into(),

@@ -196,13 +196,14 @@ pub(super) async fn out_of_window(
     now: i64,
 ) -> Result<bool, StoreError> {
     if facts.template.is_none()
-        && let Some(template) = fitting::instead(connection, facts).await?
+        && let Some((template, category)) = fitting::instead(connection, facts).await?
     {
         sqlx::query(
-            "UPDATE outbox SET state = 'queued', head = 1, template = $1, category = 'utility', due_at = $2, \
-             delivery = NULL, updated_at = $2 WHERE id = $3",
+            "UPDATE outbox SET state = 'queued', head = 1, template = $1, category = $2, due_at = $3, \
+             delivery = NULL, updated_at = $3 WHERE id = $4",
         )
         .bind(template)
+        .bind(category.name())
         .bind(now)
         .bind(&facts.id)
         .execute(connection)

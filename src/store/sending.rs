@@ -8,10 +8,12 @@ use super::pace::{self, Pace};
 use super::remedies::{self, Failure};
 use super::rows::{number, optional_number, optional_text, text};
 use super::{Store, StoreError, consent, fitting};
-use crate::domain::{ConversationId, ErrorClass, Lane, MessageCategory};
+use crate::domain::{ConsentState, ConversationId, ErrorClass, Lane, MARKETING, MessageCategory};
 
 /// So many rows are looked at in one transaction.
 const LOOKS: usize = 64;
+/// A number that the channel has stopped is looked at again after this time, milliseconds.
+const STOPPED: i64 = 60_000;
 
 /// Who sends, and how.
 #[derive(Debug, Clone)]
@@ -162,13 +164,18 @@ struct Number {
     bulk_from: i64,
     broken: Option<String>,
     probe_at: i64,
+    /// The channel has stopped it: looked at again then.
+    stopped: Option<i64>,
 }
 
-async fn numbers(connection: &mut Connection) -> Result<Vec<Number>, StoreError> {
+async fn numbers(connection: &mut Connection, now: i64) -> Result<Vec<Number>, StoreError> {
     // The one that sent longest ago first.
     let rows = sqlx::query(
-        "SELECT id, free_at, bulk_from, broken, probe_at FROM senders ORDER BY free_at, id",
+        "SELECT s.id, s.free_at, s.bulk_from, s.broken, s.probe_at, CASE WHEN c.stopped_reason IS NULL \
+         OR c.stopped_until <= $1 THEN 0 ELSE 1 END AS stopped \
+         FROM senders s LEFT JOIN channel_numbers c ON c.number = s.id ORDER BY s.free_at, s.id",
     )
+    .bind(now)
     .fetch_all(connection)
     .await?;
     rows.iter()
@@ -179,6 +186,7 @@ async fn numbers(connection: &mut Connection) -> Result<Vec<Number>, StoreError>
                 bulk_from: number(row, "bulk_from")?,
                 broken: optional_text(row, "broken")?,
                 probe_at: number(row, "probe_at")?,
+                stopped: (number(row, "stopped")? != 0).then_some(now + STOPPED),
             })
         })
         .collect()
@@ -190,7 +198,7 @@ impl Number {
         let broken = self.broken.as_ref().map(|_| self.probe_at);
         let paused = (lane == Lane::Bulk).then_some(self.bulk_from);
         let bucket = pace::number_waits(self.full_at, pace, now);
-        [broken, paused, bucket]
+        [broken, paused, bucket, self.stopped]
             .into_iter()
             .flatten()
             .filter(|at| *at > now)
@@ -200,7 +208,7 @@ impl Number {
 
 async fn take(connection: &mut Connection, taker: Taker, now: i64) -> Result<Taken, StoreError> {
     let mut taken = Taken::default();
-    let numbers = numbers(connection).await?;
+    let numbers = numbers(connection, now).await?;
     for _ in 0..LOOKS {
         let Some((facts, number)) = next(connection, &numbers, &taker, &mut taken, now).await?
         else {
@@ -275,7 +283,8 @@ async fn permits(
 ) -> Result<Permits, StoreError> {
     let mut permits = Permits::default();
     if facts.category == MessageCategory::Marketing {
-        permits.consent = consent::granted(connection, &facts.contact, consent::MARKETING).await?;
+        let latest = consent::latest(connection, &facts.contact, MARKETING).await?;
+        permits.consent = latest == Some(ConsentState::Granted);
     }
     if let Some(template) = &facts.template {
         permits.usable = fitting::usable(connection, template).await?;
@@ -321,7 +330,7 @@ async fn mark(
     let row = sqlx::query(
         "UPDATE outbox SET state = 'sending', attempts = attempts + 1, epoch = epoch + 1, \
          lease_owner = $1, lease_until = $2, updated_at = $3 WHERE id = $4 \
-         RETURNING id, conversation_id, sender, recipient, language, answer, attempts, epoch, lease_until",
+         RETURNING id, conversation_id, sender, recipient, language, answer, template, attempts, epoch, lease_until",
     )
     .bind(&taker.owner)
     .bind(lease_until)

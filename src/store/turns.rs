@@ -175,6 +175,29 @@ impl Store {
         .await
     }
 
+    /// Makes due now what is due or leased only after `limit`, as after a clock that was set back. Returns
+    /// how many conversations there were.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn pull_back(&self, now: i64, limit: i64) -> Result<u64, StoreError> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                Ok(sqlx::query(
+                    "UPDATE conversations SET due_at = CASE WHEN due_at > $2 THEN $1 ELSE due_at END, \
+                     lease_until = CASE WHEN lease_until > $2 THEN 0 ELSE lease_until END \
+                     WHERE due_at > 0 AND (due_at > $2 OR lease_until > $2)",
+                )
+                .bind(now)
+                .bind(limit)
+                .execute(connection)
+                .await?
+                .rows_affected())
+            })
+        })
+        .await
+    }
+
     /// Ends every lease, of conversations and of rows that were being sent. Only for a process that owns the database alone, at its start.
     ///
     /// # Errors
@@ -212,15 +235,34 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.readers)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(TurnRecord {
-                    id: text(row, "id")?.into(),
-                    outcome: json(row, "outcome")?,
-                    trace: json(row, "trace")?,
-                })
-            })
-            .collect()
+        rows.iter().map(TurnRecord::read).collect()
+    }
+
+    /// The turn that took a message; none before it ended.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn turn_that_took(
+        &self,
+        message: &InboxId,
+    ) -> Result<Option<TurnRecord>, StoreError> {
+        let row = sqlx::query(
+            "SELECT t.id, t.outcome, t.trace FROM inbox i JOIN turns t ON t.id = i.turn_id WHERE i.id = $1",
+        )
+        .bind(message.as_str())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.as_ref().map(TurnRecord::read).transpose()
+    }
+}
+
+impl TurnRecord {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: text(row, "id")?.into(),
+            outcome: json(row, "outcome")?,
+            trace: json(row, "trace")?,
+        })
     }
 }
 
@@ -353,7 +395,8 @@ async fn update_conversation(
     };
     let updated = sqlx::query(
         "UPDATE conversations SET lease_until = 0, attempts = 0, language = $1, misunderstood = $2, \
-         disclosed = CASE WHEN $3 = 1 THEN 1 ELSE disclosed END, updated_at = $4, \
+         disclosed = CASE WHEN $3 = 1 THEN 1 ELSE disclosed END, \
+         disclosed_at = CASE WHEN $3 = 1 THEN $4 ELSE disclosed_at END, updated_at = $4, \
          holder = CASE WHEN $5 IS NULL THEN holder ELSE 'human' END, \
          waiting_since = CASE WHEN $5 IS NULL THEN waiting_since ELSE COALESCE(waiting_since, $4) END, \
          hand_off_reason = COALESCE($5, hand_off_reason), summary = COALESCE($6, summary) \

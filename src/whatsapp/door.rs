@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
 use super::webhook::{self, Item, ItemKind, Status, StatusKind};
-use super::{rates, signature};
+use super::{notices, rates, signature};
 use crate::clock;
 use crate::config;
 use crate::domain::ErrorClass;
@@ -153,7 +153,7 @@ impl Door {
     }
 
     fn sort(&self, item: Item, numbers: &HashSet<&str>, intake: &mut Intake) {
-        let recipient = item.phone_number_id.unwrap_or_default();
+        let recipient = item.phone_number_id.clone().unwrap_or_default();
         let ours =
             recipient.is_empty() || numbers.is_empty() || numbers.contains(recipient.as_str());
         let event = |kind: &str| Event {
@@ -167,6 +167,10 @@ impl Door {
             intake.fault = Some("an item for a number that is not configured".to_owned());
             return;
         }
+        let ours: Vec<String> = numbers.iter().map(|number| (*number).to_owned()).collect();
+        let notice = notices::notice(&item, &ours);
+        let noticed = notice.is_some();
+        intake.notices.extend(notice);
         match item.kind {
             ItemKind::Message(inbound) => intake.messages.push((inbound, self.debounce)),
             ItemKind::Status(status) => intake.deliveries.push(Delivered {
@@ -182,6 +186,8 @@ impl Door {
                     .map(|pricing| rates::priced(&self.whatsapp.rates, pricing)),
                 body: item.raw.to_string(),
             }),
+            // It is kept with what it changes.
+            ItemKind::Other { .. } if noticed => {}
             ItemKind::Other { ref field } => intake.events.push(event(field)),
             ItemKind::Unparsable { ref reason } => {
                 intake.fault = Some(reason.clone());

@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::render;
+use super::render::{self, Style};
 use crate::config;
 use crate::ports::{Messenger, Outgoing, Seen, SendError, SentMessage};
 
@@ -44,6 +44,7 @@ pub struct GraphMessenger {
     graph: Url,
     token: Option<SecretString>,
     number_tokens: HashMap<String, SecretString>,
+    style: Style,
 }
 
 impl GraphMessenger {
@@ -80,7 +81,18 @@ impl GraphMessenger {
             graph,
             token: config.access_token.clone(),
             number_tokens,
+            style: Style {
+                catalog_id: config.catalog_id.clone(),
+                pages: None,
+            },
         })
+    }
+
+    /// Where pages with whole texts are; a token follows.
+    #[must_use]
+    pub fn with_pages(mut self, pages: String) -> Self {
+        self.style.pages = Some(pages);
+        self
     }
 
     fn request(&self, sender: &str, body: &Value) -> Result<RequestBuilder, SendError> {
@@ -112,7 +124,8 @@ impl GraphMessenger {
 #[async_trait]
 impl Messenger for GraphMessenger {
     async fn send(&self, message: &Outgoing) -> Result<SentMessage, SendError> {
-        let request = self.request(&message.sender, &render::body(message))?;
+        let body = render::styled(message, &self.style);
+        let request = self.request(&message.sender, &body)?;
         outcome(request.send().await.map_err(unanswered)?).await
     }
 

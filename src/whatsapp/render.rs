@@ -1,183 +1,245 @@
 //! An answer as one WhatsApp message, in the richest form that fits, never split into two.
-//!
-//! Limits are Meta's for Cloud API messages. Lengths are counted in UTF-16 units, which is never less than
-//! the characters Meta counts, and text is shortened between graphemes, with an ellipsis.
 
+mod template;
 mod words;
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
-use unicode_segmentation::UnicodeSegmentation;
+use serde_json::Value;
 
+use super::message::limits::{self, length, shorten, title};
+use super::message::{
+    Content, FormError, Interactive, ListRow, ListSection, Message, ProductSection, Sku,
+};
 use crate::domain::{Answer, Choice, PaymentButton, ProductCard};
 use crate::ports::Outgoing;
 use words::Words;
 
-const TEXT: usize = 4096;
-const BODY: usize = 1024;
-const LIST_BODY: usize = 4096;
-const BUTTONS: usize = 3;
-const BUTTON_ID: usize = 256;
-const BUTTON_TITLE: usize = 20;
-const ROWS: usize = 10;
-const ROW_ID: usize = 200;
-const ROW_TITLE: usize = 24;
-const ROW_DESCRIPTION: usize = 72;
-const LINK: usize = 2000;
+/// What the shop has beside the answer itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Style {
+    /// The catalog at Meta whose products have our ids.
+    pub catalog_id: Option<String>,
+    /// Where pages with whole texts are; a token follows.
+    pub pages: Option<String>,
+}
 
-/// The request that sends a message: a payment link becomes a button that opens it, products a list, up to
-/// three choices buttons and more of them a list, everything else text.
-///
-/// The recipient is a phone number (`to`) or a business-scoped user id (`recipient`). A tapped product comes
-/// back as `product:<id>`, a tapped choice as its own id.
+/// The request that sends a message, without a catalog and without pages.
 #[must_use]
 pub fn body(message: &Outgoing) -> Value {
-    let words = Words::of(message.language);
-    let answer = &message.answer;
-    let content = payment(answer, words)
-        .or_else(|| products(message, words))
-        .or_else(|| buttons(answer))
-        .or_else(|| choices(answer, words))
-        .unwrap_or_else(|| text(answer));
-    let mut body = json!({ "messaging_product": "whatsapp", "recipient_type": "individual" });
-    if is_user_id(&message.recipient) {
-        body["recipient"] = json!(message.recipient);
-    } else {
-        body["to"] = json!(format!("+{}", message.recipient.trim_start_matches('+')));
-    }
-    body["biz_opaque_callback_data"] = json!(message.id);
-    let (kind, content) = content;
-    body["type"] = json!(kind);
-    body[kind] = content;
-    body
+    styled(message, &Style::default())
 }
 
-/// The type of a message and what stands under its name.
-type Content = (&'static str, Value);
-
-fn text(answer: &Answer) -> Content {
-    let link = answer
-        .payment
-        .as_ref()
-        .map(|payment| format!("\n\n{}", payment.url))
-        .unwrap_or_default();
-    let room = TEXT.saturating_sub(length(&link)).max(1);
-    let body = format!("{}{link}", filled(&answer.text, room));
-    let body = shorten(&body, TEXT);
-    let mut text = json!({ "body": body });
-    if body.contains("https://") || body.contains("http://") {
-        text["preview_url"] = json!(true);
-    }
-    ("text", text)
-}
-
-fn payment(answer: &Answer, words: &Words) -> Option<Content> {
-    let PaymentButton { label, url, .. } = answer.payment.as_ref()?;
-    if length(url) > LINK || url.is_empty() {
-        return None;
-    }
-    let label = if label.trim().is_empty() {
-        words.pay
-    } else {
-        label
+/// The request that sends a message: a payment link becomes a button that opens it, products what the
+/// catalog shows or a list, up to three choices buttons and more of them a list, everything else text. A
+/// text that is too long for its form ends in the link of the page that has it whole.
+///
+/// The recipient is a phone number (`to`) or a business-scoped user id (`recipient`). A tapped product of a
+/// list comes back as `product:<id>`, a tapped choice as its own id.
+#[must_use]
+pub fn styled(message: &Outgoing, style: &Style) -> Value {
+    let rendering = Rendering {
+        answer: &message.answer,
+        words: Words::of(message.language),
+        message,
+        style,
     };
-    let action = json!({
-        "name": "cta_url",
-        "parameters": { "display_text": title(label, BUTTON_TITLE), "url": url },
-    });
-    Some(interactive("cta_url", filled(&answer.text, BODY), action))
+    let made = Message::new(&message.recipient, rendering.content());
+    let made = made.clone().carrying(message.id.as_str()).unwrap_or(made);
+    serde_json::to_value(made).unwrap_or_default()
 }
 
-fn buttons(answer: &Answer) -> Option<Content> {
-    let choices = tappable(&answer.choices, BUTTON_ID);
-    if choices.is_empty() || choices.len() > BUTTONS || length(&answer.text) > BODY {
-        return None;
+struct Rendering<'a> {
+    message: &'a Outgoing,
+    answer: &'a Answer,
+    words: &'static Words,
+    style: &'a Style,
+}
+
+impl Rendering<'_> {
+    fn content(&self) -> Content {
+        if let Some(template) = &self.answer.template
+            && let Ok(template) = template::content(template)
+        {
+            return template;
+        }
+        self.payment()
+            .or_else(|| self.catalog())
+            .or_else(|| self.products())
+            .or_else(|| self.buttons())
+            .or_else(|| self.choices())
+            .map_or_else(|| self.text(), Content::from)
     }
-    let mut titles = Titles::default();
-    let buttons: Vec<Value> = choices
-        .into_iter()
-        .map(|choice| {
-            let title = titles.unique(&choice.title, BUTTON_TITLE);
-            json!({ "type": "reply", "reply": { "id": choice.id, "title": title } })
-        })
-        .collect();
-    Some(interactive(
-        "button",
-        filled(&answer.text, BODY),
-        json!({ "buttons": buttons }),
-    ))
-}
 
-fn choices(answer: &Answer, words: &Words) -> Option<Content> {
-    let rows = choice_rows(&answer.choices, ROWS, &mut Titles::default());
-    if rows.is_empty() {
-        return None;
+    fn text(&self) -> Content {
+        let link = self
+            .answer
+            .payment
+            .as_ref()
+            .map(|payment| format!("\n\n{}", payment.url))
+            .unwrap_or_default();
+        let room = limits::TEXT.saturating_sub(length(&link)).max(1);
+        Content::text(&format!("{}{link}", self.words_within(room)))
     }
-    let action = json!({ "button": words.choose, "sections": [{ "rows": rows }] });
-    Some(interactive("list", filled(&answer.text, LIST_BODY), action))
-}
 
-/// Products as rows, choices as more rows below them while there is room.
-fn products(message: &Outgoing, words: &Words) -> Option<Content> {
-    let mut titles = Titles::default();
-    let mut ids = HashSet::new();
-    let rows: Vec<Value> = message
-        .answer
-        .products
-        .iter()
-        .map(|card| (format!("product:{}", card.id), card))
-        .filter(|(id, _)| length(id) <= ROW_ID && ids.insert(id.clone()))
-        .take(ROWS)
-        .map(|(id, card)| {
-            let name = if card.title.trim().is_empty() {
-                card.id.as_str()
-            } else {
-                &card.title
-            };
-            let title = titles.unique(name, ROW_TITLE);
-            json!({ "id": id, "title": title, "description": description(card, message, words) })
-        })
-        .collect();
-    if rows.is_empty() {
-        return None;
+    /// The answer's text, or its beginning and where the whole is.
+    fn words_within(&self, limit: usize) -> String {
+        let text = &self.answer.text;
+        let page = self.answer.page.as_ref().zip(self.style.pages.as_ref());
+        if length(text) > limit
+            && let Some((token, pages)) = page
+        {
+            let link = format!("\n\n{}: {pages}{token}", self.words.whole_text);
+            if let Some(room) = limit.checked_sub(length(&link)).filter(|room| *room > 1) {
+                return format!("{}{link}", shorten(text, room));
+            }
+        }
+        limits::filled(text, limit)
     }
-    let more = choice_rows(&message.answer.choices, ROWS - rows.len(), &mut titles);
-    let sections = if more.is_empty() {
-        json!([{ "rows": rows }])
-    } else {
-        json!([{ "title": words.products, "rows": rows }, { "title": words.more, "rows": more }])
-    };
-    let action = json!({ "button": words.show_products, "sections": sections });
-    Some(interactive(
-        "list",
-        filled(&message.answer.text, LIST_BODY),
-        action,
-    ))
-}
 
-fn description(card: &ProductCard, message: &Outgoing, words: &Words) -> String {
-    let mut description = format!(
-        "{} · {}",
-        card.price.display(message.language),
-        words.stock(card.stock)
-    );
-    if let Some(reason) = card
-        .reason
-        .as_deref()
-        .filter(|reason| !reason.trim().is_empty())
-    {
-        description.push_str(" · ");
-        description.push_str(reason);
+    fn payment(&self) -> Option<Interactive> {
+        let PaymentButton { label, url, .. } = self.answer.payment.as_ref()?;
+        let label = if label.trim().is_empty() {
+            self.words.pay
+        } else {
+            label
+        };
+        made(Interactive::cta_url(
+            &self.words_within(limits::BODY),
+            label,
+            url,
+        ))
     }
-    title(&description, ROW_DESCRIPTION)
+
+    /// Products as the catalog shows them. It has no room for choices, and its body is shorter than a list's.
+    fn catalog(&self) -> Option<Interactive> {
+        let catalog = self.style.catalog_id.as_deref()?;
+        let mut known = HashSet::new();
+        let skus: Vec<Sku> = self
+            .answer
+            .products
+            .iter()
+            .filter(|card| known.insert(&card.id))
+            .take(limits::PRODUCTS)
+            .map(|card| Sku {
+                product_retailer_id: card.id.as_str().to_owned(),
+            })
+            .collect();
+        if !self.answer.choices.is_empty() || length(&self.answer.text) > limits::BODY {
+            return None;
+        }
+        if let [only] = skus.as_slice() {
+            let product = &only.product_retailer_id;
+            return made(Interactive::product(&self.answer.text, catalog, product));
+        }
+        let section = ProductSection {
+            title: self.words.products.to_owned(),
+            product_items: skus,
+        };
+        let body = self.words_within(limits::BODY);
+        made(Interactive::product_list(
+            self.words.products,
+            &body,
+            catalog,
+            vec![section],
+        ))
+    }
+
+    fn buttons(&self) -> Option<Interactive> {
+        let choices = tappable(&self.answer.choices, limits::BUTTON_ID);
+        if length(&self.answer.text) > limits::BODY {
+            return None;
+        }
+        let buttons = choices
+            .iter()
+            .map(|choice| (choice.id.as_str(), choice.title.as_str()));
+        made(Interactive::buttons(&self.answer.text, buttons))
+    }
+
+    fn choices(&self) -> Option<Interactive> {
+        let rows = choice_rows(&self.answer.choices, limits::ROWS);
+        let body = self.words_within(limits::LIST_BODY);
+        let section = ListSection { title: None, rows };
+        made(Interactive::list(&body, self.words.choose, vec![section]))
+    }
+
+    /// Products as rows, choices as more rows below them while there is room.
+    fn products(&self) -> Option<Interactive> {
+        let mut ids = HashSet::new();
+        let rows: Vec<ListRow> = self
+            .answer
+            .products
+            .iter()
+            .map(|card| (format!("product:{}", card.id), card))
+            .filter(|(id, _)| length(id) <= limits::ROW_ID && ids.insert(id.clone()))
+            .take(limits::ROWS)
+            .map(|(id, card)| {
+                let named = !card.title.trim().is_empty();
+                let title = if named {
+                    card.title.as_str()
+                } else {
+                    card.id.as_str()
+                };
+                ListRow {
+                    id,
+                    title: title.to_owned(),
+                    description: Some(self.description(card)),
+                }
+            })
+            .collect();
+        if rows.is_empty() {
+            return None;
+        }
+        let mut more = choice_rows(&self.answer.choices, limits::ROWS - rows.len());
+        more.retain(|row| !ids.contains(&row.id));
+        let titled = |title: &str, rows| ListSection {
+            title: Some(title.to_owned()),
+            rows,
+        };
+        let sections = if more.is_empty() {
+            vec![ListSection { title: None, rows }]
+        } else {
+            vec![
+                titled(self.words.products, rows),
+                titled(self.words.more, more),
+            ]
+        };
+        let body = self.words_within(limits::LIST_BODY);
+        made(Interactive::list(&body, self.words.show_products, sections))
+    }
+
+    fn description(&self, card: &ProductCard) -> String {
+        let mut description = format!(
+            "{} · {}",
+            card.price.display(self.message.language),
+            self.words.stock(card.stock)
+        );
+        if let Some(reason) = card
+            .reason
+            .as_deref()
+            .filter(|reason| !reason.trim().is_empty())
+        {
+            description.push_str(" · ");
+            description.push_str(reason);
+        }
+        title(&description, limits::ROW_DESCRIPTION)
+    }
 }
 
-fn choice_rows(choices: &[Choice], room: usize, titles: &mut Titles) -> Vec<Value> {
-    tappable(choices, ROW_ID)
+/// A form that fits; else the next one is tried.
+fn made(form: Result<Interactive, FormError>) -> Option<Interactive> {
+    form.ok()
+}
+
+fn choice_rows(choices: &[Choice], room: usize) -> Vec<ListRow> {
+    tappable(choices, limits::ROW_ID)
         .into_iter()
         .take(room)
-        .map(|choice| json!({ "id": choice.id, "title": titles.unique(&choice.title, ROW_TITLE) }))
+        .map(|choice| ListRow {
+            id: choice.id,
+            title: choice.title,
+            description: None,
+        })
         .collect()
 }
 
@@ -199,87 +261,6 @@ fn tappable(choices: &[Choice], longest: usize) -> Vec<Choice> {
             !choice.id.is_empty() && length(&choice.id) <= longest && ids.insert(choice.id.clone())
         })
         .collect()
-}
-
-fn interactive(kind: &str, body: String, action: Value) -> Content {
-    (
-        "interactive",
-        json!({ "type": kind, "body": { "text": body }, "action": action }),
-    )
-}
-
-/// Titles given out so far: WhatsApp refuses two that are alike.
-#[derive(Default)]
-struct Titles(HashSet<String>);
-
-impl Titles {
-    fn unique(&mut self, text: &str, limit: usize) -> String {
-        let plain = title(text, limit);
-        if self.0.insert(plain.to_lowercase()) {
-            return plain;
-        }
-        (2..)
-            .map(|number| {
-                let suffix = format!(" ({number})");
-                format!("{}{suffix}", title(text, limit - length(&suffix)))
-            })
-            .find(|numbered| self.0.insert(numbered.to_lowercase()))
-            .unwrap_or(plain)
-    }
-}
-
-/// Text on one line; a price keeps its unbreakable space.
-fn title(text: &str, limit: usize) -> String {
-    let words = text.split(|character: char| character == ' ' || character.is_control());
-    let line = words
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    filled(&line, limit)
-}
-
-/// WhatsApp refuses an empty text.
-fn filled(text: &str, limit: usize) -> String {
-    if text.trim().is_empty() {
-        "…".to_owned()
-    } else {
-        shorten(text, limit)
-    }
-}
-
-fn shorten(text: &str, limit: usize) -> String {
-    if length(text) <= limit {
-        return text.to_owned();
-    }
-    let mut room = limit.saturating_sub(1);
-    let kept: usize = text
-        .graphemes(true)
-        .take_while(|grapheme| match room.checked_sub(length(grapheme)) {
-            Some(left) => {
-                room = left;
-                true
-            }
-            None => false,
-        })
-        .map(str::len)
-        .sum();
-    format!("{}…", text[..kept].trim_end())
-}
-
-fn length(text: &str) -> usize {
-    text.encode_utf16().count()
-}
-
-/// Whether an address is a business-scoped user id: `IT.1349…` or `IT.ENT.1349…`.
-fn is_user_id(address: &str) -> bool {
-    let Some((country, rest)) = address.split_once('.') else {
-        return false;
-    };
-    let id = rest.strip_prefix("ENT.").unwrap_or(rest);
-    country.len() == 2
-        && country.bytes().all(|byte| byte.is_ascii_uppercase())
-        && (1..=128).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
 //! A webhook's body as items, each parsed alone: one that cannot be read never costs its neighbours.
 
+mod account;
 mod message;
 mod status;
 
+pub use account::{
+    AccountEvent, AccountUpdate, BanState, NumberEvent, Preference, PreferenceValue, Restriction,
+    change,
+};
 pub use status::{Pricing, Status, StatusConversation, StatusError, StatusKind, StatusRecipient};
 
 use serde_json::{Map, Value, json};
@@ -62,6 +67,35 @@ pub enum ItemKind {
         /// What is wrong; quotes nothing of the item.
         reason: String,
     },
+}
+
+impl Item {
+    /// What the item says of the account or of a customer's wishes.
+    #[must_use]
+    pub fn account_event(&self) -> AccountEvent {
+        let ItemKind::Other { field } = &self.kind else {
+            return AccountEvent::Unknown;
+        };
+        let value = self.raw.pointer("/entry/0/changes/0/value");
+        let listed = value.and_then(|value| value.get(field)?.get(0));
+        listed
+            .or(value)
+            .map_or(AccountEvent::Unknown, |value| account::parse(field, value))
+    }
+
+    /// Who a status is about: E.164 phone and business-scoped user id.
+    #[must_use]
+    pub fn status_addresses(&self) -> Vec<String> {
+        let status = self.raw.pointer("/entry/0/changes/0/value/statuses/0");
+        let Some(status) = status else {
+            return Vec::new();
+        };
+        let phone = text(status, "recipient_id").map(|digits| format!("+{digits}"));
+        phone
+            .into_iter()
+            .chain(text(status, "recipient_user_id"))
+            .collect()
+    }
 }
 
 /// Reads a body whose signature was verified.

@@ -18,8 +18,8 @@ mod statuses;
 use std::path::Path;
 
 use sportello::domain::{
-    Answer, Channel, ConversationId, Inbound, InboundContent, InboxId, Language, Outcome, TurnId,
-    TurnTrace,
+    Answer, Channel, ConversationId, Inbound, InboundContent, InboxId, Language, Outcome,
+    TemplateChange, TemplateMessage, TemplateStatus, TurnId, TurnTrace,
 };
 use sportello::store::{
     Accepted, Claim, Closing, DeskDelivery, Ending, Intake, OutboxRow, Pace, Store, Taker,
@@ -183,4 +183,32 @@ pub async fn count(folder: &Path, question: &'static str) -> i64 {
     let mut connection = second_connection(folder).await;
     let row = sqlx::query(question).fetch_one(&mut connection).await;
     row.unwrap().get(0)
+}
+
+/// Words that go as a template.
+fn by_template(words: &str, name: &str) -> Answer {
+    Answer {
+        template: Some(Box::new(TemplateMessage {
+            name: name.to_owned(),
+            language: "it".to_owned(),
+            header: None,
+            body: Vec::new(),
+            buttons: Vec::new(),
+        })),
+        ..Answer::text(words)
+    }
+}
+
+/// The channel says that a template may be sent.
+async fn approve(store: &Store, name: &str) {
+    let change = TemplateChange {
+        name: name.to_owned(),
+        language: "it".to_owned(),
+        external_id: None,
+        status: Some(TemplateStatus::Approved),
+        category: None,
+        quality: None,
+        reason: None,
+    };
+    store.record_template(change, NOW).await.unwrap();
 }

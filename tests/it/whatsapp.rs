@@ -1,4 +1,5 @@
 //! WhatsApp: bodies that nobody here wrote, bodies of our own, and sending against a stand-in of Graph.
 
+mod forms;
 mod receiving;
 mod sending;

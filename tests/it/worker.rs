@@ -21,6 +21,8 @@ use sportello::{clock, config};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::program::warm;
+
 /// A model with a fault: it panics when it reads the word.
 struct Faulty {
     word: &'static str,
@@ -57,7 +59,7 @@ struct Shop {
 }
 
 async fn shop(word: &'static str, takes: Duration) -> Shop {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = warm().await;
     let config = config::load(None, std::iter::empty(), &[]).unwrap();
     let app = App::open(config, folder.path(), "http://127.0.0.1")
         .await

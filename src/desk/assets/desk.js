@@ -22,6 +22,16 @@ async function list() {
   document.title = waiting > 0 ? `(${waiting}) ${title}` : title;
 }
 
+/** What WhatsApp says of our numbers, and of templates that cannot be used. */
+async function account() {
+  const { numbers, templates } = await call("channel");
+  const about = ({ display, number, quality, tier, stopped_reason: stopped }) =>
+    [display ?? number, quality && `quality ${quality}`, tier, stopped && `does not send: ${stopped}`].filter(Boolean).join(" · ");
+  const unusable = templates.filter(({ status }) => status && status !== "APPROVED");
+  const lines = [...numbers.map(about), ...unusable.map(({ name, language, status }) => `${name} (${language}): ${status}`)];
+  document.getElementById("account").replaceChildren(...lines.map((line) => element("li", {}, line)));
+}
+
 const ALERTS = {
   number: "Nothing is sent from a number",
   bulk: "Notifications pause",
@@ -106,4 +116,7 @@ function follow() {
 
 follow();
 setInterval(soon, 30_000);
+const look = () => account().catch(() => {});
+look();
+setInterval(look, 60_000);
 if (location.hash.length > 1) choose(location.hash.slice(1));

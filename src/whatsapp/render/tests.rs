@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 use crate::domain::{Currency, Language, Money, OutboxId, PaymentId, ProductId};
 
@@ -175,12 +177,103 @@ fn a_payment_becomes_a_button_that_opens_it() {
 }
 
 #[test]
-fn long_text_is_cut_between_graphemes() {
-    assert_eq!(shorten("caffè macchiato", 7), "caffè…");
-    assert_eq!(shorten("👩‍👩‍👧👩‍👩‍👧", 12), "👩‍👩‍👧…");
-    assert_eq!(shorten("👩‍👩‍👧", 4), "…");
+fn a_long_text_ends_in_the_link_of_its_page() {
     let sent = body(&outgoing(Answer::text("è".repeat(5_000))));
-    assert_eq!(sent["text"]["body"].as_str().map(length), Some(TEXT));
+    assert_eq!(
+        sent["text"]["body"].as_str().map(length),
+        Some(limits::TEXT)
+    );
+    let style = Style {
+        pages: Some("https://shop.example/m/".to_owned()),
+        ..Style::default()
+    };
+    let paged = |text: String| Answer {
+        page: Some("token".to_owned()),
+        ..Answer::text(text)
+    };
+    let long = styled(&outgoing(paged("è".repeat(5_000))), &style);
+    let said = long["text"]["body"].as_str().unwrap().to_owned();
+    assert!(
+        said.ends_with("è…\n\nLeggi tutto: https://shop.example/m/token"),
+        "{said}"
+    );
+    assert_eq!(length(&said), limits::TEXT);
+    let short = styled(&outgoing(paged("breve".to_owned())), &style);
+    assert_eq!(short["text"]["body"], "breve");
+}
+
+#[test]
+fn a_catalog_at_meta_shows_the_products_itself() {
+    let style = Style {
+        catalog_id: Some("367025965434465".to_owned()),
+        ..Style::default()
+    };
+    let answer = |cards: &[&str], choices| Answer {
+        text: "Ecco.".to_owned(),
+        products: cards.iter().map(|id| card(id, id, 1)).collect(),
+        choices,
+        ..Answer::default()
+    };
+    let one = styled(&outgoing(answer(&["aria"], Vec::new())), &style);
+    assert_eq!(
+        one["interactive"],
+        json!({ "type": "product", "body": { "text": "Ecco." }, "action": {
+            "catalog_id": "367025965434465", "product_retailer_id": "aria",
+        } })
+    );
+    let two = styled(
+        &outgoing(answer(&["aria", "vento", "aria"], Vec::new())),
+        &style,
+    );
+    assert_eq!(
+        two["interactive"]["action"]["sections"],
+        json!([{ "title": "Prodotti", "product_items": [
+            { "product_retailer_id": "aria" }, { "product_retailer_id": "vento" },
+        ] }])
+    );
+    let asked = answer(&["aria"], vec![choice("person", "Una persona")]);
+    let asked = styled(&outgoing(asked), &style);
+    assert_eq!(
+        asked["interactive"]["type"], "list",
+        "a choice is never lost"
+    );
+}
+
+#[test]
+fn a_template_is_sent_instead_of_what_it_says() {
+    use crate::domain::{ButtonFilling, Filling, TemplateButton, TemplateMessage, TemplateValue};
+    let text = |name: &str, text: &str| TemplateValue {
+        name: Some(name.to_owned()),
+        value: Filling::Text {
+            text: text.to_owned(),
+        },
+    };
+    let answer = Answer {
+        template: Some(Box::new(TemplateMessage {
+            name: "order_update".to_owned(),
+            language: "it".to_owned(),
+            header: None,
+            body: vec![text("number", "10001"), text("status", "spedito\noggi")],
+            buttons: vec![TemplateButton {
+                index: 0,
+                value: ButtonFilling::Url {
+                    suffix: "10001".to_owned(),
+                },
+            }],
+        })),
+        ..Answer::text("Il tuo ordine 10001")
+    };
+    assert_eq!(
+        body(&outgoing(answer))["template"],
+        json!({ "name": "order_update", "language": { "code": "it" }, "components": [
+            { "type": "body", "parameters": [
+                { "type": "text", "text": "10001", "parameter_name": "number" },
+                { "type": "text", "text": "spedito oggi", "parameter_name": "status" },
+            ] },
+            { "type": "button", "sub_type": "url", "index": "0",
+              "parameters": [{ "type": "text", "text": "10001" }] },
+        ] })
+    );
 }
 
 #[test]
@@ -188,10 +281,16 @@ fn every_language_has_words_that_fit() {
     for code in ["en", "it", "es", "pt", "de", "fr", "nl"] {
         let words = Words::of(code.parse().unwrap());
         for button in [words.show_products, words.choose, words.pay] {
-            assert!((1..=BUTTON_TITLE).contains(&length(button)), "{button}");
+            assert!(
+                (1..=limits::BUTTON_TITLE).contains(&length(button)),
+                "{button}"
+            );
         }
         for section in [words.products, words.more] {
-            assert!((1..=ROW_TITLE).contains(&length(section)), "{section}");
+            assert!(
+                (1..=limits::ROW_TITLE).contains(&length(section)),
+                "{section}"
+            );
         }
     }
 }

@@ -12,6 +12,8 @@ pub(super) struct Words {
     one_in_stock: &'static str,
     many_in_stock: &'static str,
     sold_out: &'static str,
+    /// Stands before the link to the whole text.
+    pub(super) whole_text: &'static str,
 }
 
 impl Words {
@@ -45,6 +47,7 @@ const ENGLISH: Words = Words {
     one_in_stock: "in stock",
     many_in_stock: "in stock",
     sold_out: "out of stock",
+    whole_text: "Read it all",
 };
 const ITALIAN: Words = Words {
     show_products: "Vedi i prodotti",
@@ -55,6 +58,7 @@ const ITALIAN: Words = Words {
     one_in_stock: "disponibile",
     many_in_stock: "disponibili",
     sold_out: "esaurito",
+    whole_text: "Leggi tutto",
 };
 const SPANISH: Words = Words {
     show_products: "Ver los productos",
@@ -65,6 +69,7 @@ const SPANISH: Words = Words {
     one_in_stock: "disponible",
     many_in_stock: "disponibles",
     sold_out: "agotado",
+    whole_text: "Léelo completo",
 };
 const PORTUGUESE: Words = Words {
     show_products: "Ver os produtos",
@@ -75,6 +80,7 @@ const PORTUGUESE: Words = Words {
     one_in_stock: "disponível",
     many_in_stock: "disponíveis",
     sold_out: "esgotado",
+    whole_text: "Leia tudo",
 };
 const GERMAN: Words = Words {
     show_products: "Produkte ansehen",
@@ -85,6 +91,7 @@ const GERMAN: Words = Words {
     one_in_stock: "auf Lager",
     many_in_stock: "auf Lager",
     sold_out: "ausverkauft",
+    whole_text: "Alles lesen",
 };
 const FRENCH: Words = Words {
     show_products: "Voir les produits",
@@ -95,4 +102,5 @@ const FRENCH: Words = Words {
     one_in_stock: "disponible",
     many_in_stock: "disponibles",
     sold_out: "épuisé",
+    whole_text: "Lire la suite",
 };

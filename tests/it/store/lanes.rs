@@ -1,34 +1,36 @@
 //! What may go out, and when: two lanes, three buckets, the window, consent.
 
 use sportello::domain::{
-    Answer, ContactId, ConversationId, Holder, Lane, Language, MessageCategory,
+    ConsentChange, ConsentState, ContactId, ConversationId, Holder, Lane, Language, MessageCategory,
 };
-use sportello::store::{Consent, Ending, MARKETING, Notice, Pace, Store, Taker};
+use sportello::store::{Announcement, Ending, Pace, Store, Taker};
 
 use super::{
-    NOW, accept, acquainted, answers, count, deliveries, empty, message, sent, taken, taker, text,
+    NOW, accept, acquainted, answers, approve, by_template, count, deliveries, empty, message,
+    sent, taken, taker, text,
 };
 
 const HOUR: i64 = 60 * 60 * 1_000;
 const DAY: i64 = 24 * HOUR;
 
-fn template(category: MessageCategory) -> Notice {
-    Notice {
+fn template(category: MessageCategory) -> Announcement {
+    Announcement {
         conversation: ConversationId::from("none"),
-        answer: Answer::text("template"),
+        answer: by_template("template", "order_update"),
         language: Language::IT,
         lane: Lane::Bulk,
         category,
-        template: Some(r#"{"name":"order_update","language":"it"}"#.to_owned()),
+        as_template: true,
     }
 }
 
-async fn notify(store: &Store, conversation: &ConversationId, notice: Notice, now: i64) {
-    let notice = Notice {
+async fn notify(store: &Store, conversation: &ConversationId, said: Announcement, now: i64) {
+    approve(store, "order_update").await;
+    let said = Announcement {
         conversation: conversation.clone(),
-        ..notice
+        ..said
     };
-    assert!(store.notify(notice, now).await.unwrap().is_some());
+    assert!(store.announce(said, now).await.unwrap().is_some());
 }
 
 async fn contact(store: &Store, conversation: &ConversationId) -> ContactId {
@@ -37,16 +39,13 @@ async fn contact(store: &Store, conversation: &ConversationId) -> ContactId {
 }
 
 async fn agree(store: &Store, contact: &ContactId, granted: bool) {
-    let consent = Consent {
-        contact: contact.clone(),
-        purpose: MARKETING.to_owned(),
-        granted,
-        source: "test".to_owned(),
-        shown: Some("May we write to you?".to_owned()),
-        proof: None,
-        at: NOW,
+    let state = if granted {
+        ConsentState::Granted
+    } else {
+        ConsentState::Revoked
     };
-    store.record_consent(consent).await.unwrap();
+    let change = ConsentChange::marketing(state, "test", None);
+    store.record_consent(contact, change, NOW).await.unwrap();
 }
 
 #[tokio::test]
@@ -273,7 +272,6 @@ async fn marketing_needs_the_latest_word_to_be_yes() {
         for granted in ledger {
             agree(&store, &contact, *granted).await;
         }
-        assert_eq!(store.consents(&contact).await.unwrap().len(), ledger.len());
         notify(
             &store,
             &conversation,
@@ -310,14 +308,14 @@ async fn notifications_wait_while_a_person_holds_the_conversation() {
 }
 
 #[tokio::test]
-async fn a_template_that_is_none_is_never_sent() {
+async fn a_template_that_the_channel_has_not_approved_is_never_sent() {
     let (_folder, store) = empty().await;
     let conversation = acquainted(&store, "a").await;
-    let broken = Notice {
-        template: Some("{}".to_owned()),
+    let unknown = Announcement {
+        answer: by_template("template", "unheard_of"),
         ..template(MessageCategory::Utility)
     };
-    notify(&store, &conversation, broken, NOW).await;
+    notify(&store, &conversation, unknown, NOW).await;
     assert!(taken(&store, NOW).await.is_none());
     assert_eq!(deliveries(&store, &conversation).await[0].state, "failed");
 }

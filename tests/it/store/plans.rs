@@ -22,12 +22,20 @@ const WHOLE: &[(&str, &str)] = &[
         "reads an index of those that are due",
     ),
     (
-        "SELECT id, free_at, bulk_from, broken, probe_at FROM senders",
+        "SELECT s.id, s.free_at, s.bulk_from, s.broken",
         "one row per number of ours",
     ),
     (
         "SELECT kind, subject, detail, times",
         "what a person must look at is little",
+    ),
+    (
+        "SELECT * FROM channel_templates ORDER BY",
+        "the templates of a shop are few",
+    ),
+    (
+        "SELECT * FROM channel_numbers ORDER BY",
+        "the numbers of a shop are few",
     ),
 ];
 

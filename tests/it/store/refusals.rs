@@ -1,10 +1,14 @@
 //! What is done about a refusal: every class, as an answer to our call.
 
-use sportello::domain::{Answer, ConversationId, ErrorClass, Lane, Language, MessageCategory};
-use sportello::store::{Consent, Ending, MARKETING, Notice, OutboxRow, Store};
+use sportello::domain::{
+    ConsentChange, ConsentState, ConversationId, ErrorClass, Lane, Language, MARKETING,
+    MessageCategory,
+};
+use sportello::store::{Announcement, Ending, OutboxRow, Store};
 
 use super::{
-    NOW, accept, acquainted, answers, count, deliveries, empty, ended, message, sent, taken, text,
+    NOW, accept, acquainted, answers, approve, by_template, count, deliveries, empty, ended,
+    message, sent, taken, text,
 };
 
 const MINUTE: i64 = 60_000;
@@ -31,30 +35,23 @@ async fn campaign(store: &Store, sender: &str, name: &str) -> ConversationId {
         .unwrap()
         .contact
         .id;
-    let consent = Consent {
-        contact,
-        purpose: MARKETING.to_owned(),
-        granted: true,
-        source: "test".to_owned(),
-        shown: None,
-        proof: None,
-        at: NOW,
-    };
-    store.record_consent(consent).await.unwrap();
+    let change = ConsentChange::marketing(ConsentState::Granted, "test", None);
+    store.record_consent(&contact, change, NOW).await.unwrap();
     advertise(store, &conversation, name).await;
     conversation
 }
 
 async fn advertise(store: &Store, conversation: &ConversationId, name: &str) {
-    let notice = Notice {
+    approve(store, name).await;
+    let campaign = Announcement {
         conversation: conversation.clone(),
-        answer: Answer::text(name),
+        answer: by_template(name, name),
         language: Language::IT,
         lane: Lane::Bulk,
         category: MessageCategory::Marketing,
-        template: Some(format!(r#"{{"name":"{name}","language":"it"}}"#)),
+        as_template: true,
     };
-    store.notify(notice, NOW).await.unwrap().unwrap();
+    store.announce(campaign, NOW).await.unwrap().unwrap();
 }
 
 /// Takes the row again and again until it is not tried any more: when each try came.
@@ -238,7 +235,7 @@ async fn the_cap_on_marketing_is_tried_once_more_after_a_day_and_holds_up_nobody
 
 #[tokio::test]
 async fn who_stopped_marketing_is_in_the_ledger_and_gets_no_more() {
-    let (_folder, store) = empty().await;
+    let (folder, store) = empty().await;
     let conversation = campaign(&store, "a", "first").await;
     advertise(&store, &conversation, "second").await;
     let (row, _) = taken(&store, NOW).await.unwrap();
@@ -251,9 +248,10 @@ async fn who_stopped_marketing_is_in_the_ledger_and_gets_no_more() {
         .unwrap()
         .contact
         .id;
-    let ledger = store.consents(&contact).await.unwrap();
-    assert!(!ledger[1].granted);
-    assert_eq!(ledger[1].source, "error 7");
+    let now = store.consent_of(&contact, MARKETING).await.unwrap();
+    assert_eq!(now, Some(ConsentState::Revoked));
+    let ledger = "SELECT COUNT(*) FROM consents WHERE source = 'error_7'";
+    assert_eq!(count(folder.path(), ledger).await, 1);
 }
 
 #[tokio::test]

@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use sportello::domain::{Answer, ConversationId, Holder, Inbound, Lane, Language, MessageCategory};
-use sportello::store::{Ending, Notice, OutboxRow, Store, StoreError};
+use sportello::domain::{ConversationId, Holder, Inbound, Lane, Language, MessageCategory};
+use sportello::store::{Announcement, Ending, OutboxRow, Store, StoreError};
 use sqlx::Row as _;
 use tempfile::TempDir;
 
-use super::{LEASE, NOW, accept, answers_at, message, second_connection, taker, text};
+use super::{
+    LEASE, NOW, accept, answers_at, approve, by_template, message, second_connection, taker, text,
+};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 const CUSTOMERS: usize = 3;
@@ -156,16 +158,17 @@ impl Machine {
             return;
         };
         let word = self.word();
-        let notice = Notice {
+        let said = Announcement {
             conversation,
-            answer: Answer::text(&word),
+            answer: by_template(&word, "order_update"),
             language: Language::IT,
             lane: Lane::Bulk,
             category: MessageCategory::Utility,
-            template: Some(r#"{"name":"order_update","language":"it"}"#.to_owned()),
+            as_template: true,
         };
+        approve(&self.stores[0], "order_update").await;
         self.stores[0]
-            .notify(notice, self.now)
+            .announce(said, self.now)
             .await
             .unwrap()
             .unwrap();

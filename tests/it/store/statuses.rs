@@ -139,7 +139,7 @@ async fn what_was_perhaps_sent_is_shown_to_a_person_once() {
             .is_empty()
     );
     let tended = store.tend_outbox(NOW + 10 * MINUTE).await.unwrap();
-    assert_eq!(tended.handed_over, [conversation.clone()]);
+    assert_eq!(tended.handed_over, std::slice::from_ref(&conversation));
     assert!(
         store
             .tend_outbox(NOW + 11 * MINUTE)

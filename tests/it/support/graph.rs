@@ -249,7 +249,11 @@ pub fn faults(request: &Value) -> Vec<String> {
             .is_some_and(|data| fits(data, 512)),
         "opaque data",
     );
+    rule(context(&request["context"]), "a quoted message has an id");
     match request["type"].as_str() {
+        Some("image" | "video" | "document" | "audio" | "sticker" | "reaction" | "contacts") => {}
+        Some("location") => rule(request["location"]["latitude"].is_number(), "location"),
+        Some("template") => rule(template(&request["template"]), "template"),
         Some("text") => rule(text(&request["text"]["body"], 4096), "text"),
         Some("interactive") => {
             let interactive = &request["interactive"];
@@ -258,7 +262,11 @@ pub fn faults(request: &Value) -> Vec<String> {
             } else {
                 1024
             };
-            rule(text(&interactive["body"]["text"], limit), "body");
+            let bodiless = interactive["type"] == "product" && interactive["body"].is_null();
+            rule(
+                bodiless || text(&interactive["body"]["text"], limit),
+                "body",
+            );
             match interactive["type"].as_str() {
                 Some("button") => rule(buttons(&interactive["action"]), "buttons"),
                 Some("list") => rule(list(&interactive["action"]), "list"),
@@ -270,12 +278,62 @@ pub fn faults(request: &Value) -> Vec<String> {
                         "cta_url",
                     );
                 }
+                Some("product") => rule(interactive["header"].is_null(), "a product has no header"),
+                Some("product_list") => rule(
+                    text(&interactive["header"]["text"], 60) && products(&interactive["action"]),
+                    "product list",
+                ),
+                Some(
+                    "catalog_message"
+                    | "flow"
+                    | "carousel"
+                    | "location_request_message"
+                    | "request_contact_info",
+                ) => {}
                 _ => rule(false, "a known interactive type"),
             }
         }
         _ => rule(false, "a known type"),
     }
     faults
+}
+
+fn context(context: &Value) -> bool {
+    context.is_null() || context["message_id"].is_string()
+}
+
+/// Blanks take no line breaks, and every button has a place of its own.
+fn template(template: &Value) -> bool {
+    let components = elements(&template["components"]);
+    let texts = components
+        .iter()
+        .flat_map(|component| elements(&component["parameters"]))
+        .filter(|parameter| parameter["type"] == "text");
+    let places: Vec<&Value> = components
+        .iter()
+        .filter(|component| component["type"] == "button")
+        .map(|button| &button["index"])
+        .collect();
+    text(&template["name"], 512)
+        && text(&template["language"]["code"], 20)
+        && unique(places.into_iter())
+        && texts.into_iter().all(|parameter| {
+            text(&parameter["text"], 1024)
+                && !parameter["text"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .contains(['\n', '\t'])
+        })
+}
+
+/// Thirty products in all, each once.
+fn products(action: &Value) -> bool {
+    let items: Vec<&Value> = elements(&action["sections"])
+        .iter()
+        .flat_map(|section| elements(&section["product_items"]))
+        .map(|item| &item["product_retailer_id"])
+        .collect();
+    (1..=30).contains(&items.len()) && unique(items.into_iter())
 }
 
 fn buttons(action: &Value) -> bool {

@@ -9,7 +9,7 @@ use sportello::domain::{
 };
 use sportello::ports::{Messenger, Outgoing, Seen, SendError};
 use sportello::whatsapp::graph::{ErrorClass, GraphMessenger, GraphSetupError};
-use sportello::whatsapp::render;
+use sportello::whatsapp::render::{self, Style};
 
 use crate::support::data::bodies;
 use crate::support::graph::{Graph, NUMBER, Reply, TOKEN, faults};
@@ -354,7 +354,8 @@ fn answers() -> impl Strategy<Value = Answer> {
             products: if plain { Vec::new() } else { products },
             payment,
             choices,
-            sources: Vec::new(),
+            page: Some("token".to_owned()),
+            ..Answer::default()
         })
 }
 
@@ -364,9 +365,13 @@ proptest! {
         answer in answers(),
         language in "(en|it|es|pt|de|fr|nl)",
         recipient in "(\\+?[1-9][0-9]{6,14}|[A-Z]{2}\\.(ENT\\.)?[A-Za-z0-9]{1,128})",
+        catalog_id in prop::option::of("[0-9]{15}"),
     ) {
         let message = Outgoing { recipient, language: language.parse().unwrap(), ..outgoing(answer) };
-        let body = render::body(&message);
-        prop_assert_eq!(faults(&body), Vec::<String>::new(), "{}", body);
+        let pages = Some("https://shop.example/m/".to_owned());
+        for style in [Style::default(), Style { catalog_id, pages }] {
+            let body = render::styled(&message, &style);
+            prop_assert_eq!(faults(&body), Vec::<String>::new(), "{}", body);
+        }
     }
 }
