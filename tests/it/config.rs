@@ -17,8 +17,6 @@ const WITHOUT_DEFAULT: [&str; 27] = [
     "agent.disclosure",
     "whatsapp.catalog_id",
     "whatsapp.templates",
-    "whatsapp.budget.conversation",
-    "whatsapp.budget.day",
     "knowledge.path",
     "llm.base_url",
     "llm.api_key",
