@@ -32,12 +32,7 @@ impl Meta {
             .route("/v26.0/{id}/messages", post(messages))
             .route("/v26.0/{id}", get(address))
             .route("/bytes/{id}", get(bytes))
-            .route(
-                "/v1/audio/transcriptions",
-                post(async || {
-                    Json(json!({ "text": "La mia carta è 4111 1111 1111 1111. Spedite a Malta?" }))
-                }),
-            )
+            .route("/v1/audio/transcriptions", post(transcript))
             .with_state(Arc::clone(&meta));
         let (address, _task) = serve(router, Reset::default()).await;
         *meta.url.lock().unwrap() = format!("http://{address}");
@@ -49,7 +44,7 @@ impl Meta {
         let sent = self.sent.lock().unwrap();
         let theirs: Vec<&Value> = sent
             .iter()
-            .filter(|body| body["to"].as_str() == Some(&format!("+{customer}")))
+            .filter(|body| body["to"] == format!("+{customer}"))
             .collect();
         assert!(theirs.len() <= 1, "{theirs:?}");
         theirs.first().map(ToString::to_string)
@@ -74,6 +69,10 @@ async fn bytes(Place(id): Place<String>) -> Response {
         "voice" => b"OggS voice".to_vec().into_response(),
         _ => b"\x89PNG\r\n\x1a\npicture".to_vec().into_response(),
     }
+}
+
+async fn transcript() -> Json<Value> {
+    Json(json!({ "text": "La mia carta è 4111 1111 1111 1111. Spedite a Malta?" }))
 }
 
 /// A body with one message of a customer, named by its last digit.
