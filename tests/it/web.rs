@@ -1,6 +1,7 @@
 //! The shop's page.
 
 mod chat;
+mod message;
 mod pay;
 
 use reqwest::header;

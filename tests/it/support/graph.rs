@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonschema::Validator;
@@ -22,6 +22,10 @@ use super::listener::{Reset, serve};
 pub const TOKEN: &str = "EAAG-test-token";
 pub const SECRET: &str = "test-app-secret";
 pub const NUMBER: &str = "106540352242922";
+pub const ACCOUNT: &str = "102290129340398";
+
+/// Templates of one page, so that few of them make several.
+const PAGE: usize = 2;
 
 /// How the stand-in answers one request that is well formed.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +58,7 @@ struct Shared {
     seen: Mutex<Vec<String>>,
     faults: Mutex<Vec<String>>,
     replies: Mutex<VecDeque<Reply>>,
+    templates: Mutex<Vec<Value>>,
     reset: Reset,
 }
 
@@ -63,6 +68,11 @@ impl Graph {
         let shared = Arc::new(Shared::default());
         let router = Router::new()
             .route("/v26.0/{number}/messages", post(messages))
+            .route(
+                "/v26.0/{account}/message_templates",
+                get(templates).post(create_template),
+            )
+            .route("/v26.0/{account}/phone_numbers", get(numbers))
             .with_state(Arc::clone(&shared));
         let (address, task) = serve(router, shared.reset.clone()).await;
         Self {
@@ -88,6 +98,16 @@ impl Graph {
     /// Answers the next requests like this, in order, then accepts again.
     pub fn reply_next(&self, replies: &[Reply]) {
         self.shared.replies.lock().unwrap().extend(replies);
+    }
+
+    /// Puts a template there, as Meta has it.
+    pub fn has_template(&self, template: Value) {
+        self.shared.templates.lock().unwrap().push(template);
+    }
+
+    /// Every template that is there.
+    pub fn templates(&self) -> Vec<Value> {
+        self.shared.templates.lock().unwrap().clone()
     }
 
     /// Every well-formed request so far, in order, whatever the answer to it was.
@@ -180,6 +200,70 @@ fn seen(shared: &Shared, request: &Value) -> Response {
     let message = request["message_id"].as_str().unwrap_or_default();
     shared.seen.lock().unwrap().push(message.to_owned());
     Json(json!({ "success": true })).into_response()
+}
+
+fn authorized(headers: &HeaderMap) -> bool {
+    let authorization = headers.get("authorization");
+    authorization.is_some_and(|given| *given == *format!("Bearer {TOKEN}"))
+}
+
+#[derive(serde::Deserialize)]
+struct Page {
+    after: Option<usize>,
+}
+
+async fn templates(
+    State(shared): State<Arc<Shared>>,
+    Path(account): Path<String>,
+    Query(page): Query<Page>,
+    headers: HeaderMap,
+) -> Response {
+    if !authorized(&headers) || account != ACCOUNT {
+        return error(401, 190);
+    }
+    let all = shared.templates.lock().unwrap().clone();
+    let from = page.after.unwrap_or(0);
+    let to = all.len().min(from + PAGE);
+    let mut body = json!({
+        "data": all[from..to],
+        "paging": { "cursors": { "before": from.to_string(), "after": to.to_string() } },
+    });
+    if to < all.len() {
+        body["paging"]["next"] = json!("https://graph.facebook.com/next?access_token=secret");
+    }
+    Json(body).into_response()
+}
+
+/// Takes a template as Meta would, and looks at it for a while.
+async fn create_template(
+    State(shared): State<Arc<Shared>>,
+    Path(account): Path<String>,
+    headers: HeaderMap,
+    Json(mut template): Json<Value>,
+) -> Response {
+    if !authorized(&headers) || account != ACCOUNT {
+        return error(401, 190);
+    }
+    if template["name"] == "refused" {
+        return error(400, 100);
+    }
+    let mut all = shared.templates.lock().unwrap();
+    let id = (1000 + all.len()).to_string();
+    template["id"] = json!(id);
+    template["status"] = json!("PENDING");
+    all.push(template.clone());
+    Json(json!({ "id": id, "status": "PENDING", "category": template["category"] })).into_response()
+}
+
+async fn numbers(Path(account): Path<String>, headers: HeaderMap) -> Response {
+    if !authorized(&headers) || account != ACCOUNT {
+        return error(401, 190);
+    }
+    Json(json!({ "data": [{
+        "id": NUMBER, "display_phone_number": "+1 555-078-3881", "quality_rating": "GREEN",
+        "messaging_limit_tier": "TIER_2K",
+    }] }))
+    .into_response()
 }
 
 fn accepted(request: &Value, id: Option<String>) -> Response {
@@ -428,6 +512,24 @@ pub fn status_webhook(sent: &Value, wamid: &str, status: &str, timestamp: i64) -
         "recipient_id": recipient,
         "biz_opaque_callback_data": sent["biz_opaque_callback_data"],
     }] }))
+}
+
+/// A webhook with an event of the account.
+pub fn account_webhook(field: &str, value: Value) -> Value {
+    json!({
+        "object": "whatsapp_business_account",
+        "entry": [{ "id": ACCOUNT, "time": 1_795_000_000,
+                    "changes": [{ "field": field, "value": value }] }],
+    })
+}
+
+/// A webhook with Meta's word on a template.
+pub fn template_webhook(event: &str, name: &str, language: &str) -> Value {
+    account_webhook(
+        "message_template_status_update",
+        json!({ "event": event, "message_template_id": 1, "message_template_name": name,
+                "message_template_language": language, "reason": "NONE" }),
+    )
 }
 
 fn webhook(mut value: Value) -> Value {
