@@ -186,21 +186,24 @@ impl Identity<'_> {
         phone: Option<&str>,
         now: i64,
     ) -> Result<String, StoreError> {
-        let id = ContactId::new().0;
-        sqlx::query(
+        // A contact that was made for an address alone is this one.
+        let row = sqlx::query(
             "INSERT INTO contacts (id, channel, portfolio, address, phone, user_id, name, created_at) \
-             VALUES ($1, 'whatsapp', $2, $3, $4, $5, $6, $7)",
+             VALUES ($1, 'whatsapp', $2, $3, $4, $5, $6, $7) ON CONFLICT (channel, address) DO UPDATE SET \
+             phone = COALESCE(contacts.phone, excluded.phone), \
+             user_id = COALESCE(contacts.user_id, excluded.user_id), \
+             name = COALESCE(excluded.name, contacts.name) RETURNING id",
         )
-        .bind(&id)
+        .bind(ContactId::new().0)
         .bind(self.portfolio)
         .bind(key(self.portfolio, phone.or(self.user_id)))
         .bind(phone)
         .bind(self.user_id)
         .bind(self.name)
         .bind(now)
-        .execute(connection)
+        .fetch_one(connection)
         .await?;
-        Ok(id)
+        text(&row, "id")
     }
 
     async fn named(&self, connection: &mut Connection, known: &Known) -> Result<(), StoreError> {

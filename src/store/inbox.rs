@@ -180,7 +180,6 @@ impl New<'_> {
         };
         received.perform(connection).await?;
         refer(connection, &conversation, inbound).await?;
-        self.consented(connection, &conversation, &id).await?;
         self.open_window(connection, &conversation).await?;
         self.consent(connection, &conversation, &id).await?;
         self.schedule(connection, &conversation).await?;
@@ -208,27 +207,6 @@ impl New<'_> {
             .try_get(0)?;
         consent::heard(connection, &contact, words, id, self.now).await?;
         Ok(())
-    }
-
-    /// A whole message that stops or resumes marketing is written down at once.
-    async fn consented(
-        &self,
-        connection: &mut Connection,
-        conversation: &ConversationId,
-        id: &InboxId,
-    ) -> Result<(), StoreError> {
-        let Some(words) = self.inbound.content.words() else {
-            return Ok(());
-        };
-        if !self.inbound.channel.is_sent() {
-            return Ok(());
-        }
-        let contact: String = sqlx::query("SELECT contact_id FROM conversations WHERE id = $1")
-            .bind(conversation.as_str())
-            .fetch_one(&mut *connection)
-            .await?
-            .try_get(0)?;
-        consent::heard(connection, &contact, words, id, self.now).await
     }
 
     /// A customer who writes can be answered for 24 hours, after an advertisement for 72, and is reachable. What the

@@ -12,6 +12,9 @@ use crate::domain::{Answer, ConversationId, Holder, Inbound, InboundContent, Inb
 /// The kind that a message has after it was taken back.
 const REVOKED: &str = "revoked";
 
+/// The beginning of an edit as it is kept, an echo's too.
+const EDIT: &str = r#"%"type":"edit"%"#;
+
 /// A message that was just stored.
 pub(super) struct Received<'a> {
     pub id: &'a InboxId,
@@ -157,13 +160,14 @@ impl Received<'_> {
         };
         sqlx::query(
             "UPDATE inbox SET content = $1 WHERE channel = $2 AND recipient = $3 AND target = $4 \
-             AND target IS NOT NULL AND conversation_id = $5 AND content LIKE '%\"type\":\"edit\"%'",
+             AND target IS NOT NULL AND conversation_id = $5 AND content LIKE $6",
         )
         .bind(serde_json::to_string(&emptied)?)
         .bind(self.inbound.channel.name())
         .bind(&self.inbound.recipient)
         .bind(original)
         .bind(self.conversation.as_str())
+        .bind(EDIT)
         .execute(connection)
         .await?;
         Ok(())

@@ -2,6 +2,7 @@
 
 mod account;
 mod forms;
+mod media;
 mod notify;
 mod receiving;
 mod sending;

@@ -8,6 +8,7 @@ mod corpus;
 mod crash;
 mod embedding;
 mod indexing;
+mod kinds;
 mod odd_lines;
 mod shop;
 mod stripe;

@@ -86,6 +86,10 @@ fn ours(body: &str, place: usize) -> Value {
             let messages = value.get_mut(list).and_then(Value::as_array_mut);
             for message in messages.into_iter().flatten() {
                 message["id"] = json!(format!("wamid.{place}.{renamed}"));
+                // What is older than a day cannot be answered.
+                if message.get("timestamp").is_some() {
+                    message["timestamp"] = json!(unix_now().to_string());
+                }
                 renamed += 1;
             }
         }
