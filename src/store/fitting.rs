@@ -18,15 +18,17 @@ pub(super) enum Unfit {
     NoConsent,
 }
 
-/// Whether a row's template may be used: the channel has approved it, and it is not stopped.
+/// Whether a row's template may be used: the channel has approved it, and it is not stopped. Then, whether the channel
+/// counts it as marketing now, whatever it was when the row was made.
 pub(super) async fn usable(
     connection: &mut Connection,
     template: &str,
-) -> Result<bool, StoreError> {
+) -> Result<Option<bool>, StoreError> {
     let Ok(template) = serde_json::from_str::<TemplateMessage>(template) else {
-        return Ok(false);
+        return Ok(None);
     };
-    Ok(known(connection, &template).await?.is_some())
+    let known = known(connection, &template).await?;
+    Ok(known.map(|known| known.needs_consent()))
 }
 
 /// The template as the channel has it, when it may be used.

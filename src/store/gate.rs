@@ -82,6 +82,8 @@ pub(super) struct Facts {
 /// What a lookup tells beside the row.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Permits {
+    /// It advertises: by its row, or by what the channel says of its template.
+    pub marketing: bool,
     /// The customer agreed to marketing.
     pub consent: bool,
     /// The row's template may be used.
@@ -156,7 +158,7 @@ impl Facts {
         if self.undeliverable >= UNREACHABLE {
             return Verdict::Refuse(Refusal::Unreachable);
         }
-        if self.category == MessageCategory::Marketing && !permits.consent {
+        if permits.marketing && !permits.consent {
             return Verdict::Refuse(Refusal::NoConsent);
         }
         if self.template.is_some() && !permits.usable {
@@ -220,6 +222,7 @@ mod tests {
     }
 
     const ALL: Permits = Permits {
+        marketing: false,
         consent: true,
         usable: true,
         reach_from: None,
@@ -267,6 +270,7 @@ mod tests {
         let template = campaign();
         assert_eq!(template.judge(&ALL, NOW), Verdict::Send { initiated: true });
         let without = Permits {
+            marketing: true,
             consent: false,
             ..ALL
         };
@@ -278,8 +282,12 @@ mod tests {
             category: MessageCategory::Utility,
             ..campaign()
         };
+        let not_asked = Permits {
+            consent: false,
+            ..ALL
+        };
         assert_eq!(
-            utility.judge(&without, NOW),
+            utility.judge(&not_asked, NOW),
             Verdict::Send { initiated: true }
         );
         let stopped = Permits {

@@ -281,13 +281,18 @@ async fn permits(
     pace: &Pace,
     now: i64,
 ) -> Result<Permits, StoreError> {
-    let mut permits = Permits::default();
-    if facts.category == MessageCategory::Marketing {
+    let mut permits = Permits {
+        marketing: facts.category == MessageCategory::Marketing,
+        ..Permits::default()
+    };
+    if let Some(template) = &facts.template {
+        let known = fitting::usable(connection, template).await?;
+        permits.usable = known.is_some();
+        permits.marketing |= known == Some(true);
+    }
+    if permits.marketing {
         let latest = consent::latest(connection, &facts.contact, MARKETING).await?;
         permits.consent = latest == Some(ConsentState::Granted);
-    }
-    if let Some(template) = &facts.template {
-        permits.usable = fitting::usable(connection, template).await?;
     }
     if facts.initiates(now) {
         let reach = pace::may_reach(connection, &facts.contact, pace, now).await?;

@@ -1,7 +1,8 @@
 //! What may go out, and when: two lanes, three buckets, the window, consent.
 
 use sportello::domain::{
-    ConsentChange, ConsentState, ContactId, ConversationId, Holder, Lane, Language, MessageCategory,
+    ConsentChange, ConsentState, ContactId, ConversationId, Holder, Lane, Language,
+    MessageCategory, TemplateCategory, TemplateChange,
 };
 use sportello::store::{Announcement, Ending, Pace, Store, Taker};
 
@@ -318,4 +319,38 @@ async fn a_template_that_the_channel_has_not_approved_is_never_sent() {
     notify(&store, &conversation, unknown, NOW).await;
     assert!(taken(&store, NOW).await.is_none());
     assert_eq!(deliveries(&store, &conversation).await[0].state, "failed");
+}
+
+#[tokio::test]
+async fn a_template_that_became_marketing_needs_consent_whatever_it_was() {
+    let (_folder, store) = empty().await;
+    let conversation = acquainted(&store, "a").await;
+    notify(
+        &store,
+        &conversation,
+        template(MessageCategory::Utility),
+        NOW,
+    )
+    .await;
+    let change = TemplateChange {
+        name: "order_update".to_owned(),
+        language: "it".to_owned(),
+        external_id: None,
+        status: None,
+        category: Some(TemplateCategory::Marketing),
+        quality: None,
+        reason: None,
+    };
+    store.record_template(change, NOW).await.unwrap();
+    assert!(taken(&store, NOW).await.is_none());
+    let contact = contact(&store, &conversation).await;
+    agree(&store, &contact, true).await;
+    notify(
+        &store,
+        &conversation,
+        template(MessageCategory::Utility),
+        NOW,
+    )
+    .await;
+    assert!(taken(&store, NOW).await.is_some());
 }

@@ -524,9 +524,12 @@ fn a_status_tells_its_price_its_conversation_and_its_reader_as_far_as_it_says() 
     status["conversation"] = serde_json::json!({
         "id": "c1", "origin": { "type": "referral_conversion" }, "expiration_timestamp": "1795000002",
     });
-    let read = |body: &Value| match items(&body.to_string()).remove(0).kind {
-        ItemKind::Status(status) => status,
-        ItemKind::Message(_) | ItemKind::Other { .. } | ItemKind::Unparsable { .. } => panic!(),
+    let read = |body: &Value| {
+        let item = items(&body.to_string()).remove(0);
+        let ItemKind::Status(status) = item.kind else {
+            panic!("no status");
+        };
+        status
     };
     let told = read(&body);
     let pricing = told.pricing.unwrap();
