@@ -1,8 +1,13 @@
 # Two commands: `make run` starts the demo shop, `make test` runs everything that CI checks.
-.PHONY: run test report-understanding models python chromium
+.PHONY: run simulate test bench-webhook report-understanding models python chromium
 
 run: models
 	cargo run --release --locked -- serve
+
+# A server and a customer on WhatsApp in this terminal, without an account at Meta.
+simulate: models
+	cargo build --release --locked
+	sh scripts/simulate.sh target/release/sportello
 
 test: models python chromium
 	cargo fmt --check
@@ -10,6 +15,11 @@ test: models python chromium
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 	cargo test --locked
+
+# Signed webhook to durable 200, beside FastAPI on the same disk; a Markdown table. Exit code 1 below a floor.
+bench-webhook: models
+	cargo build --release --locked
+	python3 scripts/bench_webhook.py
 
 # Every figure of understanding; a public set that is absent is left out. Vectors are kept in target/report-data.
 report-understanding: models

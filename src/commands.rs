@@ -16,6 +16,8 @@ mod report;
 mod search;
 mod serve;
 mod session;
+
+mod simulate;
 mod templates;
 mod tools;
 mod understand;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::app::{AppError, RemoteError};
+use crate::clock;
 use crate::config::{self, Config, Flag};
 use crate::failpoint;
 
@@ -78,6 +81,8 @@ enum Command {
     /// The message templates at Meta
     #[command(subcommand)]
     Templates(templates::Templates),
+    /// Be a customer on WhatsApp, without an account: a stand-in for the Graph API and a terminal
+    Simulate(simulate::Args),
     /// Copy the database while it is in use
     Backup(backup::Args),
 }
@@ -150,6 +155,9 @@ pub fn main() -> ExitCode {
     if let Some(count) = config::failpoint().and_then(|text| text.parse().ok()) {
         failpoint::arm(count);
     }
+    if let Some(offset) = config::clock_offset().and_then(|text| text.parse().ok()) {
+        clock::shift(offset);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -217,6 +225,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Report(report) => report::run(shared, report).await,
         Command::Notify(notify) => notify::run(shared, notify).await,
         Command::Templates(templates) => templates::run(&shared, templates).await,
+        Command::Simulate(args) => simulate::run(args).await,
         Command::Backup(args) => backup::run(&shared, &args).await,
     }
 }

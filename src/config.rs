@@ -4,6 +4,7 @@ mod checks;
 mod draft;
 mod hours;
 mod load;
+mod prices;
 mod schema;
 mod sections;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 pub use checks::warnings;
 pub use hours::DeskHours;
 pub use load::{ConfigFault, Flag, load};
+pub use prices::micros;
 pub use sections::*;
 
 /// The environment as the process was started with. Bytes that are not UTF-8 are replaced.
@@ -38,6 +40,13 @@ pub fn models_folder() -> PathBuf {
 #[must_use]
 pub fn failpoint() -> Option<String> {
     variable("SPORTELLO_FAILPOINT")?.into_string().ok()
+}
+
+/// By how many milliseconds the clock of the process shall be wrong, for tests:
+/// `SPORTELLO_CLOCK_OFFSET`.
+#[must_use]
+pub fn clock_offset() -> Option<String> {
+    variable("SPORTELLO_CLOCK_OFFSET")?.into_string().ok()
 }
 
 #[expect(

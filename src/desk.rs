@@ -74,7 +74,7 @@ pub fn router(state: State) -> Router {
             post(api::hand_back),
         )
         .route("/desk/api/channel", get(api::channel))
-        .route("/desk/api/alerts/{id}/seen", post(api::see))
+        .route("/desk/api/alerts/clear", post(api::clear))
         .route("/desk/api/events", get(stream::events))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&desk),

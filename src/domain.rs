@@ -12,6 +12,7 @@ pub mod order;
 pub mod outcome;
 pub mod passage;
 pub mod product;
+pub mod sending;
 pub mod template;
 pub mod trace;
 pub mod triage;
@@ -34,6 +35,7 @@ pub use order::{Order, OrderItem, OrderStatus};
 pub use outcome::{HandOffReason, Outcome};
 pub use passage::{Passage, PassageKind, Ranking};
 pub use product::{Category, Product, ProductText};
+pub use sending::{ErrorClass, Lane, MessageCategory};
 pub use template::{ButtonFilling, Filling, TemplateButton, TemplateMessage, TemplateValue};
 pub use trace::{ModelTrace, Progress, ToolTrace, TurnTrace};
 pub use triage::{

@@ -1,9 +1,11 @@
 //! Evaluation: suites of cases with what is expected, run against the program itself.
 
 mod case;
+mod compare;
 mod figures;
 mod judge;
 mod manners;
+mod measures;
 mod report;
 mod run;
 mod suite;
@@ -13,6 +15,9 @@ mod variant;
 pub use case::{
     Case, ConversationCase, Ending, Expect, IntentCase, Kind, LanguageCase, RetrievalCase,
     SentimentCase, Tap, Turn, Words,
+};
+pub use compare::{
+    Comparison, ComparisonVerdict, Flips, Rate, RecordedRun, RunFault, Slice, compare,
 };
 pub use figures::{
     Area, Bench, Drawing, Figure, FigureReport, Section, Table, Target, Unit, Verdict, measure,

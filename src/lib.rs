@@ -22,6 +22,7 @@ pub mod prompts;
 pub mod qdrant;
 pub mod rerank;
 pub mod retrieval;
+pub mod simulate;
 pub mod store;
 pub mod telemetry;
 pub mod tools;

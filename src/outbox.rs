@@ -1,4 +1,8 @@
-//! Sends what waits in the outbox, in order per conversation.
+//! Sends what waits in the outbox: replies before bulk, in order per conversation, each row under a lease.
+
+mod seen;
+
+pub use seen::{Presence, Typing};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +11,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::domain::ConversationId;
+use crate::events::{Event, Events};
 use crate::failpoint;
 use crate::ports::{Messenger, SendError, SentMessage};
-use crate::store::{OutboxRow, OutboxState, Store};
+use crate::store::{Ending, OutboxRow, Store, StoreError, Taker};
 
-/// After so many tries a message is given up: about twelve hours, so that an outage of the channel loses no
-/// answer, and still within the day in which WhatsApp takes one.
+/// A channel that cannot be reached is tried so often: about twelve hours, so that an outage loses no answer, and
+/// still within the day in which WhatsApp takes one.
 const TRIES: i64 = 160;
 /// The first wait before another try, milliseconds; it doubles.
 const WAIT: i64 = 1_000;
@@ -20,12 +26,16 @@ const WAIT: i64 = 1_000;
 const DOUBLINGS: i64 = 8;
 /// An idle sender looks again after this time at the latest.
 const IDLE: Duration = Duration::from_secs(1);
+/// And not before this one.
+const BRIEF: Duration = Duration::from_millis(5);
 /// The first wait before the store is asked again to record what became of a message; it doubles.
 const STORE_WAIT: Duration = Duration::from_millis(500);
 /// The longest such wait.
 const STORE_PATIENCE: Duration = Duration::from_secs(30);
+/// So often is looked after rows whose sender died, that were perhaps sent, that have expired.
+const TENDING: Duration = Duration::from_secs(10);
 
-/// A sender. Several may run in one process.
+/// A sender. Several may run, in one process or in many.
 #[derive(Clone)]
 pub struct Sender {
     /// The store.
@@ -34,54 +44,126 @@ pub struct Sender {
     pub messenger: Arc<dyn Messenger>,
     /// Rings when something is to be sent.
     pub outbox: Arc<Notify>,
+    /// Tells those who watch.
+    pub events: Events,
+    /// Who sends, for how long a row is theirs, and how fast. The lease is longer than the channel may take.
+    pub taker: Taker,
+    /// So long the channel may take, milliseconds: a row with less left of its lease is not begun.
+    pub longest: i64,
 }
 
 impl Sender {
     /// Sends until told to stop; the message at hand is finished first.
     pub async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            match self.store.take_outgoing(clock::now()).await {
-                Ok(Some(row)) => self.send(row, &stop).await,
-                Ok(None) => self.wait(&stop).await,
+            match self.store.take_outgoing(&self.taker, clock::now()).await {
+                Ok(taken) => {
+                    self.tell(&taken.handed_over);
+                    match taken.row {
+                        Some(row) => self.send(row, &stop).await,
+                        None => self.wait(taken.next_at, &stop).await,
+                    }
+                }
                 Err(error) => {
                     tracing::error!(%error, "the outbox cannot be read");
-                    self.wait(&stop).await;
+                    self.wait(None, &stop).await;
                 }
             }
         }
     }
 
-    async fn wait(&self, stop: &CancellationToken) {
+    /// Looks after what no send ends: rows of a sender that died, messages that were perhaps sent, messages
+    /// that nobody delivers any more. One is enough for a process.
+    pub async fn tend(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            if let Err(error) = self.tend_once(clock::now()).await {
+                tracing::error!(%error, "the outbox cannot be tended");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(TENDING) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn tend_once(&self, now: i64) -> Result<(), StoreError> {
+        let recovered = self.store.recover_outbox(now).await?;
+        if recovered > 0 {
+            tracing::warn!(
+                recovered,
+                "rows of a sender that died are sent again, as repeated"
+            );
+            self.outbox.notify_waiters();
+        }
+        let tended = self.store.tend_outbox(now).await?;
+        self.tell(&tended.handed_over);
+        if tended.expired > 0 {
+            metrics::counter!("sportello_messages_expired_total").increment(tended.expired);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, handed_over: &[ConversationId]) {
+        for conversation in handed_over {
+            tracing::warn!(%conversation, "a message was not sent; a person has the conversation");
+            metrics::counter!("sportello_messages_held_total").increment(1);
+            self.events.tell(conversation, Event::Holder);
+        }
+    }
+
+    async fn wait(&self, next_at: Option<i64>, stop: &CancellationToken) {
+        let wait = next_at.map_or(IDLE, |at| {
+            Duration::from_millis(u64::try_from(at - clock::now()).unwrap_or(0)).clamp(BRIEF, IDLE)
+        });
         tokio::select! {
             () = self.outbox.notified() => {}
-            () = tokio::time::sleep(IDLE) => {}
+            () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => {}
         }
     }
 
     async fn send(&self, row: OutboxRow, stop: &CancellationToken) {
         failpoint::point("message taken");
-        let sent = self.messenger.send(&row.message).await;
-        failpoint::point("message sent");
-        let ended = Ended::of(&row, sent);
-        metrics::counter!("sportello_messages_sent_total", "state" => format!("{:?}", ended.state).to_lowercase()).increment(1);
-        self.record(&row, &ended, stop).await;
+        let now = clock::now();
+        let ending = if now + self.longest > row.lease_until {
+            // Asleep since it was taken: somebody else may take it before the channel answers.
+            Ending::Again {
+                due_at: now,
+                fault: "its lease had run out".to_owned(),
+            }
+        } else {
+            let sent = self.messenger.send(&row.message).await;
+            failpoint::point("message sent");
+            ending(&row, sent)
+        };
+        count(&ending);
+        self.record(&row, &ending, stop).await;
         failpoint::point("sending recorded");
     }
 
     /// Records until it is recorded: a row that stays `sending` holds up its conversation. When the
-    /// program stops first, the next start sends the row again, as after a crash.
-    async fn record(&self, row: &OutboxRow, ended: &Ended, stop: &CancellationToken) {
+    /// program stops first, the row is sent again once its lease has run out, as after a crash.
+    async fn record(&self, row: &OutboxRow, ending: &Ending, stop: &CancellationToken) {
         let id = &row.message.id;
         let mut wait = STORE_WAIT;
         loop {
-            let now = clock::now();
-            let (external_id, fault) = (ended.external_id.clone(), ended.fault.clone());
             let recorded = self
                 .store
-                .record_sending(id, ended.state, external_id, fault, now + ended.wait, now)
+                .record_sending(row, ending.clone(), clock::now())
                 .await;
-            let Err(error) = recorded else { return };
+            let error = match recorded {
+                Ok(handed_over) => {
+                    if handed_over {
+                        self.tell(std::slice::from_ref(&row.conversation));
+                    }
+                    return;
+                }
+                Err(StoreError::Stale) => {
+                    tracing::warn!(outbox = %id, "a row was taken by another sender meanwhile");
+                    return;
+                }
+                Err(error) => error,
+            };
             tracing::error!(outbox = %id, %error, "what became of a message could not be recorded");
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -92,45 +174,48 @@ impl Sender {
     }
 }
 
-/// How sending ended.
-struct Ended {
-    state: OutboxState,
-    external_id: Option<String>,
-    fault: Option<String>,
-    /// Milliseconds until the next try.
-    wait: i64,
-}
-
-impl Ended {
-    fn of(row: &OutboxRow, sent: Result<SentMessage, SendError>) -> Self {
-        let id = &row.message.id;
-        let ended = |state, fault| Self {
-            state,
-            external_id: None,
-            fault: Some(fault),
-            wait: 0,
-        };
-        match sent {
-            Ok(sent) => Self {
-                state: OutboxState::Sent,
-                external_id: Some(sent.external_id),
-                fault: None,
-                wait: 0,
-            },
-            Err(SendError::Retry(fault)) if row.attempts < TRIES => Self {
-                wait: backoff(row.attempts),
-                ..ended(OutboxState::Queued, fault)
-            },
-            Err(SendError::Retry(fault) | SendError::Rejected(fault)) => {
-                tracing::error!(outbox = %id, fault, "a message was not sent");
-                ended(OutboxState::Failed, fault)
-            }
-            Err(SendError::Ambiguous(fault)) => {
-                tracing::warn!(outbox = %id, fault, "a message was perhaps sent");
-                ended(OutboxState::Unknown, fault)
+fn ending(row: &OutboxRow, sent: Result<SentMessage, SendError>) -> Ending {
+    let id = &row.message.id;
+    match sent {
+        Ok(sent) => Ending::Sent(sent.external_id),
+        Err(SendError::Retry(fault)) if row.attempts < TRIES => Ending::Again {
+            due_at: clock::now() + backoff(row.attempts),
+            fault,
+        },
+        Err(SendError::Refused {
+            class,
+            code,
+            reason,
+        }) => {
+            tracing::warn!(outbox = %id, code, class = class.name(), "a message was refused");
+            metrics::counter!("sportello_messages_refused_total", "class" => class.name())
+                .increment(1);
+            Ending::Refused {
+                class,
+                code,
+                fault: reason,
             }
         }
+        Err(SendError::Retry(fault) | SendError::Rejected(fault)) => {
+            tracing::error!(outbox = %id, fault, "a message was not sent");
+            Ending::Failed(fault)
+        }
+        Err(SendError::Ambiguous(fault)) => {
+            tracing::warn!(outbox = %id, fault, "a message was perhaps sent");
+            Ending::Unknown(fault)
+        }
     }
+}
+
+fn count(ending: &Ending) {
+    let state = match ending {
+        Ending::Sent(_) => "sent",
+        Ending::Again { .. } => "queued",
+        Ending::Refused { .. } => "refused",
+        Ending::Failed(_) => "failed",
+        Ending::Unknown(_) => "unknown",
+    };
+    metrics::counter!("sportello_messages_sent_total", "state" => state).increment(1);
 }
 
 /// The wait after so many tries: doubles up to about four minutes, with up to a quarter of jitter.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::domain::{
-    Answer, Currency, History, Language, Money, OutboxId, Passage, PassageKind, PaymentId,
-    PriceRange, Triage,
+    Answer, Currency, ErrorClass, History, Language, Money, OutboxId, Passage, PassageKind,
+    PaymentId, PriceRange, Triage,
 };
 
 /// A chat model: an OpenAI-compatible endpoint, or the offline model.
@@ -289,6 +289,10 @@ pub enum IndexError {
 pub trait Messenger: Send + Sync {
     /// Sends one message. Never called twice for a row whose first call ended ambiguously.
     async fn send(&self, message: &Outgoing) -> Result<SentMessage, SendError>;
+
+    /// Shows the customer that their message was read and that an answer is being written. Short and without
+    /// consequence: a failure is not worth more than a line in the log.
+    async fn seen(&self, message: &Seen) -> Result<(), SendError>;
 }
 
 /// A message on its way out.
@@ -306,6 +310,15 @@ pub struct Outgoing {
     pub language: Language,
 }
 
+/// A customer's message that is being answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Which number of ours received it.
+    pub recipient: String,
+    /// The channel's id of the message.
+    pub external_id: String,
+}
+
 /// What the channel said of an accepted message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentMessage {
@@ -316,9 +329,19 @@ pub struct SentMessage {
 /// Why a message was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// Certainly not sent; trying again later may work.
+    /// Certainly not sent, because the channel was not reached; trying again later may work.
     #[error("not sent, try again: {0}")]
     Retry(String),
+    /// Certainly not sent, and the channel says why.
+    #[error("not sent: {reason}")]
+    Refused {
+        /// What is to be done about it.
+        class: ErrorClass,
+        /// The channel's number of it.
+        code: i64,
+        /// For the log and the desk; never the message's words.
+        reason: String,
+    },
     /// Certainly not sent; trying again cannot work.
     #[error("not sent: {0}")]
     Rejected(String),

@@ -3,31 +3,44 @@
 //! Reads go through a pool. Every write is a job for one writer that drains what is waiting into one
 //! transaction (group commit) and answers after the commit, so an acknowledged write is durable.
 
+mod alerts;
 mod channel;
 mod consent;
 mod conversations;
+mod costs;
+mod deliveries;
 mod desk;
 mod dialect;
 mod embeddings;
+mod fitting;
+mod gate;
 mod inbox;
 mod notify;
 mod orders;
 mod outbox;
+mod pace;
 mod pages;
 mod payments;
+mod remedies;
 mod rows;
+mod sending;
 mod settings;
 mod tickets;
 mod turns;
 mod writer;
 
-pub use channel::{ChannelAlert, ChannelNumber, ChannelTemplate};
+pub use alerts::Alert;
+pub use channel::{ChannelNumber, ChannelTemplate};
 pub use conversations::{Contact, ConversationState};
+pub use costs::{Priced, Spending, Spent};
+pub use deliveries::{Delivered, Tended};
 pub use desk::{DeskConversation, DeskDelivery, DeskMessage, DeskOverview};
-pub use inbox::{Accepted, Delivered, Event, Intake, Notice};
+pub use inbox::{Accepted, Event, Intake, Notice};
 pub use notify::{Notification, Notified};
-pub use outbox::{OutboxRow, OutboxState};
+pub use outbox::{Announcement, OutboxRow};
+pub use pace::Pace;
 pub use payments::{NewPaymentLink, PaidLink, PaymentLine, PaymentLink, PaymentState};
+pub use sending::{Ending, Taken, Taker};
 pub use tickets::{NewTicket, OpenedTicket, Priority, Ticket};
 pub use turns::{Claim, Closing, PendingMessage, TurnRecord};
 

@@ -7,6 +7,7 @@ pub mod door;
 pub mod graph;
 pub mod message;
 mod notices;
+pub mod rates;
 pub mod render;
 pub mod signature;
 pub mod templates;

@@ -17,12 +17,16 @@ use crate::domain::{
 };
 use crate::events::{Event, Events};
 use crate::failpoint;
+use crate::outbox::Presence;
+use crate::ports::Seen;
 use crate::store::{Claim, Closing, Store, StoreError};
 
 /// A lease outlives the longest turn by this much.
 const MARGIN: Duration = Duration::from_secs(30);
 /// A worker that has nothing to do looks again after this time at the latest.
 const IDLE: Duration = Duration::from_secs(2);
+/// Milliseconds; no turn is scheduled and no lease lasts so far ahead.
+const JUMP: i64 = 10 * 60 * 1000;
 /// After so many attempts a person takes over.
 const ATTEMPTS: i64 = 3;
 
@@ -44,6 +48,21 @@ pub struct Worker {
     pub outbox: Arc<Notify>,
     /// When someone is at the desk.
     pub desk: DeskClock,
+    /// Shows customers that an answer is being written, on a channel that can.
+    pub presence: Option<Presence>,
+    /// What the messages of a channel may cost.
+    pub budget: Budget,
+}
+
+/// What messages may cost, millionths of the currency.
+#[derive(Debug, Clone, Default)]
+pub struct Budget {
+    /// ISO 4217.
+    pub currency: String,
+    /// In one conversation.
+    pub conversation: Option<i64>,
+    /// In one day.
+    pub day: Option<i64>,
 }
 
 impl Worker {
@@ -68,6 +87,10 @@ impl Worker {
 
     async fn wait(&self, stop: &CancellationToken) {
         let due = match self.store.next_due().await {
+            Ok(Some(due)) if due > clock::now() + JUMP => {
+                self.set_back().await;
+                IDLE
+            }
             Ok(Some(due)) => Duration::from_millis(u64::try_from(due - clock::now()).unwrap_or(0))
                 .clamp(Duration::from_millis(5), IDLE),
             Ok(None) | Err(_) => IDLE,
@@ -76,6 +99,20 @@ impl Worker {
             () = self.inbox.notified() => {}
             () = tokio::time::sleep(due) => {}
             () = stop.cancelled() => {}
+        }
+    }
+
+    /// Nothing is due so far ahead unless the clock was ahead when it was scheduled.
+    async fn set_back(&self) {
+        let now = clock::now();
+        match self.store.pull_back(now, now + JUMP).await {
+            Ok(conversations) => {
+                tracing::warn!(
+                    conversations,
+                    "the clock was set back; what waited is due now"
+                );
+            }
+            Err(error) => tracing::error!(%error, "what waits for a wrong time stays so"),
         }
     }
 
@@ -165,7 +202,16 @@ impl Worker {
             return report;
         }
         if claim.attempts > ATTEMPTS {
-            return self.given_up(claim, language);
+            return self.given_up(claim, language, HandOffReason::Failure);
+        }
+        match self.is_spent(claim).await {
+            Ok(false) => {}
+            Ok(true) => {
+                metrics::counter!("sportello_budget_reached_total").increment(1);
+                return self.given_up(claim, language, HandOffReason::Limit);
+            }
+            // A budget that cannot be read stops nobody: the turn is stored in the same database.
+            Err(error) => tracing::error!(%error, "the costs cannot be read"),
         }
         let input = TurnInput {
             turn: turn.clone(),
@@ -185,7 +231,15 @@ impl Worker {
             desk: (self.desk)(),
         };
         let progress = |stage| self.events.tell(&claim.state.id, Event::Progress { stage });
-        self.agent.turn(input, &progress).await
+        let answer = self.agent.turn(input, &progress);
+        match (&self.presence, seen(claim)) {
+            (Some(presence), Some(message)) => tokio::select! {
+                report = answer => report,
+                // Never ends; the turn does.
+                () = presence.show(message) => untouched(claim, language, ""),
+            },
+            _ => answer.await,
+        }
     }
 
     /// A message that stops or resumes marketing was written down when it came. It is confirmed once, in the
@@ -223,22 +277,43 @@ impl Worker {
         }
     }
 
-    /// A turn that failed again and again is a person's.
-    fn given_up(&self, claim: &Claim, language: Language) -> TurnReport {
+    /// Whether the conversation or the day has cost what it may.
+    async fn is_spent(&self, claim: &Claim) -> Result<bool, StoreError> {
+        let budget = &self.budget;
+        if !claim.state.channel.is_sent() || budget.conversation.or(budget.day).is_none() {
+            return Ok(false);
+        }
+        let (conversation, day) = self
+            .store
+            .spent(&claim.state.id, &budget.currency, clock::now())
+            .await?;
+        let reached = |limit: Option<i64>, spent: i64| limit.is_some_and(|limit| spent >= limit);
+        Ok(reached(budget.conversation, conversation) || reached(budget.day, day))
+    }
+
+    /// A turn that failed again and again, or that would cost too much, is a person's.
+    fn given_up(&self, claim: &Claim, language: Language, reason: HandOffReason) -> TurnReport {
         let text = claim
             .pending
             .iter()
             .filter_map(|message| InboundContent::words(&message.content))
             .collect::<Vec<_>>()
             .join("\n");
-        let outcome = self
-            .agent
-            .hand_off(HandOffReason::Failure, language, (self.desk)(), &text);
+        let outcome = self.agent.hand_off(reason, language, (self.desk)(), &text);
         TurnReport {
             outcome,
             ..untouched(claim, language, "")
         }
     }
+}
+
+/// The last message that is being answered, on a channel that can show it.
+fn seen(claim: &Claim) -> Option<Seen> {
+    let message = claim.pending.last()?;
+    claim.state.channel.is_sent().then(|| Seen {
+        recipient: claim.state.recipient.clone(),
+        external_id: message.external_id.clone(),
+    })
 }
 
 fn untouched(claim: &Claim, language: Language, reason: &str) -> TurnReport {

@@ -55,6 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "agent",
         &[
             "domain",
+            "failpoint",
             "ports",
             "prompts",
             "retrieval",
@@ -68,9 +69,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "worker",
-        &["agent", "clock", "domain", "events", "failpoint", "store"],
+        &[
+            "agent",
+            "clock",
+            "domain",
+            "events",
+            "failpoint",
+            "outbox",
+            "ports",
+            "store",
+        ],
     ),
-    ("outbox", &["clock", "failpoint", "ports", "store"]),
+    (
+        "outbox",
+        &["clock", "domain", "events", "failpoint", "ports", "store"],
+    ),
     // One outside service each.
     ("openai", &["config", "ports"]),
     ("qdrant", &["config", "domain", "ports"]),
@@ -80,6 +93,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["clock", "config", "domain", "failpoint", "ports", "store"],
     ),
     ("payments", &["clock", "config", "domain", "ports", "store"]),
+    // Meta's side, for tests and trials; it knows nothing of ours.
+    ("simulate", &["clock"]),
     // The edges never import each other; what pages share is in `edge`.
     ("edge", &["store"]),
     (
@@ -100,6 +115,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "desk",
             "domain",
             "events",
+            "failpoint",
             "knowledge",
             "mcp",
             "offline",
@@ -139,6 +155,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "commands",
         &[
             "app",
+            "clock",
             "config",
             "domain",
             "eval",
@@ -146,6 +163,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "knowledge",
             "mcp",
             "retrieval",
+            "simulate",
             "store",
             "telemetry",
             "tools",

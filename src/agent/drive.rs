@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::Agent;
 use super::run::{Ending, Limits, Run, Step};
 use crate::domain::{HandOffReason, ModelTrace, Progress, ToolTrace};
+use crate::failpoint;
 use crate::ports::{ChatModel, ModelError, ModelReply, ModelRequest};
 use crate::tools::{CallContext, ToolError};
 
@@ -100,6 +101,7 @@ async fn call_tool(
 ) -> Result<serde_json::Value, ToolError> {
     // A tool gets a little time even when a slow model has used the turn's up: the offline model needs it.
     let deadline = deadline.max(Instant::now() + std::time::Duration::from_secs(5));
+    failpoint::point("tool asked");
     let call = agent.tools.call(name, arguments, context);
     let result = match tokio::time::timeout_at(deadline, call).await {
         Ok(result) => result,
@@ -107,6 +109,7 @@ async fn call_tool(
             detail: "the deadline has passed".to_owned(),
         }),
     };
+    failpoint::point("tool done");
     match &result {
         Ok(_) => metrics::counter!("sportello_tool_calls_total", "tool" => name.to_owned(), "result" => "ok").increment(1),
         Err(error) => {

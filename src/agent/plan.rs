@@ -123,7 +123,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
 /// Bad news is negative in itself; only strong words make it anger.
 fn told_calmly(requests: &[Request]) -> bool {
     requests.iter().any(|request| {
-        let bad_news = ["damaged_item", "warranty_repair"]
+        let bad_news = ["damaged_item", "warranty_repair", "order_status"]
             .iter()
             .any(|intent| request.triage.intent.is(intent));
         let strong = if bad_news { STRONG } else { FIRM };

@@ -180,12 +180,19 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens the socket; one that a dead process left behind is replaced.
+    /// Opens the socket; one that a dead process left behind is replaced. None when another server on this
+    /// folder answers there, as several do that share a remote index.
     ///
     /// # Errors
     /// When the folder does not take a socket.
-    pub fn open(data: &Path) -> Result<Self, AppError> {
+    pub async fn open(data: &Path) -> Result<Option<Self>, AppError> {
         let path = data.join(SOCKET);
+        if UnixStream::connect(&path).await.is_ok() {
+            tracing::info!(
+                "another server on this data folder answers commands; this one goes without a socket"
+            );
+            return Ok(None);
+        }
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).map_err(|error| {
             AppError::Machine(format!(
@@ -193,7 +200,7 @@ impl Socket {
                 path.display()
             ))
         })?;
-        Ok(Self { listener, path })
+        Ok(Some(Self { listener, path }))
     }
 
     /// Answers until told to stop.

@@ -3,17 +3,19 @@
 
 use std::time::Duration;
 
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::Receiver;
 use uuid::Uuid;
 
 use super::open::{App, AppError};
 use crate::clock;
 use crate::domain::{Channel, ConversationId, Holder, Inbound, InboundContent, Outcome, TurnTrace};
 use crate::events::Event;
-use crate::store::Intake;
+use crate::store::{Accepted, Intake, TurnRecord};
 
 /// The longest a terminal waits for a turn.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// A turn may end in another process, which tells nobody here.
+const LOOK: Duration = Duration::from_secs(1);
 /// The page that terminal conversations come through.
 const RECIPIENT: &str = "terminal";
 
@@ -70,35 +72,32 @@ impl App {
             ..Intake::default()
         };
         let accepted = self.store.accept(intake, now).await?;
-        let conversation = accepted
-            .first()
-            .map(|accepted| accepted.conversation.clone())
+        let accepted = accepted
+            .into_iter()
+            .next_back()
             .ok_or_else(|| AppError::Configuration("nothing was said".to_owned()))?;
-        let mut events = self.events.watch(&conversation);
-        self.inbox.notify_one();
-        let ended = async {
-            loop {
-                match events.recv().await {
-                    Ok(Event::Done) | Err(RecvError::Closed | RecvError::Lagged(_)) => break,
-                    Ok(Event::Progress { .. } | Event::Message | Event::Holder) => {}
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, ended)
+        let turn = tokio::time::timeout(PATIENCE, self.turn_of(&accepted))
             .await
-            .map_err(|_| AppError::Machine("no turn ended in time".to_owned()))?;
-        self.said(conversation).await
+            .map_err(|_| AppError::Machine("no turn ended in time".to_owned()))??;
+        self.said(accepted.conversation, turn).await
     }
 
-    async fn said(&self, conversation: ConversationId) -> Result<Said, AppError> {
-        let gone = || AppError::Machine("the turn is not in the store".to_owned());
-        let turn = self
-            .store
-            .turns(&conversation, 1)
-            .await?
-            .into_iter()
-            .next()
-            .ok_or_else(gone)?;
+    /// Waits for the turn that takes a message. A worker may have been faster than whoever watches.
+    async fn turn_of(&self, accepted: &Accepted) -> Result<TurnRecord, AppError> {
+        let mut events = self.events.watch(&accepted.conversation);
+        self.inbox.notify_one();
+        loop {
+            if let Some(id) = &accepted.id
+                && let Some(turn) = self.store.turn_that_took(id).await?
+            {
+                return Ok(turn);
+            }
+            let _ = tokio::time::timeout(LOOK, turn_ends(&mut events)).await;
+        }
+    }
+
+    async fn said(&self, conversation: ConversationId, turn: TurnRecord) -> Result<Said, AppError> {
+        let gone = || AppError::Machine("the conversation is not in the store".to_owned());
         let state = self
             .store
             .conversation(&conversation)
@@ -111,6 +110,10 @@ impl App {
             holder: state.holder,
         })
     }
+}
+
+async fn turn_ends(events: &mut Receiver<Event>) {
+    while let Ok(Event::Progress { .. } | Event::Message | Event::Holder) = events.recv().await {}
 }
 
 fn masked(content: InboundContent) -> InboundContent {

@@ -17,10 +17,9 @@ use crate::understand::Languages;
 
 /// An index of a corpus and what it takes to search it.
 pub struct Corpus {
-    index: Arc<EdgeIndex>,
+    builder: Builder,
     space: Arc<Space>,
     store: Store,
-    wording: Arc<Wording>,
     retriever: Retriever,
     configured: Vec<Language>,
 }
@@ -52,14 +51,14 @@ impl Corpus {
         let wording = Wording::open(path);
         let reranker = Reranker::new(&config.retrieval.reranker)
             .map_err(|error| AppError::Configuration(error.to_string()))?;
-        let index = Arc::new(EdgeIndex::open(&path.join("index"))?);
-        let shared: Arc<dyn Index> = Arc::<EdgeIndex>::clone(&index);
+        let index: Arc<dyn Index> = Arc::new(EdgeIndex::open(&path.join("index"))?);
+        let store = Store::open(path).await?;
+        let searched = Arc::clone(&index);
         Ok(Self {
-            store: Store::open(path).await?,
-            retriever: Retriever::new(shared, Arc::clone(&space), Arc::clone(&wording))
+            retriever: Retriever::new(searched, Arc::clone(&space), Arc::clone(&wording))
                 .with_reranker(reranker),
-            wording,
-            index,
+            builder: Builder::new(index, Arc::clone(&space), wording, store.clone()),
+            store,
             space,
             configured: config.shop.languages.clone(),
         })
@@ -81,7 +80,7 @@ impl Corpus {
             return Err(missing());
         }
         let corpus = Self::open(config, path).await?;
-        let live = corpus.index.live().await?.ok_or_else(missing)?;
+        let live = corpus.builder.index.live().await?.ok_or_else(missing)?;
         if live.model != corpus.space.id() {
             return Err(AppError::Configuration(format!(
                 "the index in {} was made with `{}` and is asked with `{}`; build it again, or set `embedding.encoder`",
@@ -110,10 +109,7 @@ impl Corpus {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
             AppError::Configuration(lines.join("\n"))
         })?;
-        let shared: Arc<dyn Index> = Arc::<EdgeIndex>::clone(&self.index);
-        let wording = Arc::clone(&self.wording);
-        let builder = Builder::new(shared, Arc::clone(&self.space), wording, self.store.clone());
-        Ok(builder.build(points, progress).await?)
+        Ok(self.builder.build(points, progress).await?)
     }
 
     /// Fills the index with points that have their vectors already, for measuring.
@@ -121,10 +117,7 @@ impl Corpus {
     /// # Errors
     /// When the vectors do not fit, or the index fails.
     pub async fn fill(&self, points: Vec<IndexPoint>) -> Result<(), AppError> {
-        let shared: Arc<dyn Index> = Arc::<EdgeIndex>::clone(&self.index);
-        let wording = Arc::clone(&self.wording);
-        let builder = Builder::new(shared, Arc::clone(&self.space), wording, self.store.clone());
-        Ok(builder.build_ready(points).await?)
+        Ok(self.builder.build_ready(points).await?)
     }
 
     /// The length of the vectors here.
@@ -138,7 +131,7 @@ impl Corpus {
     /// # Errors
     /// When the index does not answer.
     pub async fn reader(&self) -> Result<CorpusReader, AppError> {
-        let live = self.index.live().await?;
+        let live = self.builder.index.live().await?;
         let spoken = live
             .map(|live: Generation| live.languages)
             .unwrap_or_default();

@@ -20,6 +20,7 @@ use super::{gauges, notify};
 use crate::clock;
 use crate::domain::{Answer, Language, OrderNumber, PassageKind, PaymentId, mask_cards};
 use crate::events::Event;
+use crate::failpoint;
 use crate::payments::{self, StripePayments};
 use crate::ports::{Checkout, PaymentError, Payments};
 use crate::store::{PaidLink, PaymentLink, StoreError};
@@ -337,10 +338,12 @@ impl App {
             .in_tz(&self.config.shop.timezone)
             .map_or_else(|_| Zoned::now().date(), |now| now.date())
             .to_string();
+        failpoint::point("payment told");
         let paid = self
             .store
             .pay(&id, session, today, thanks, clock::now())
             .await?;
+        failpoint::point("payment stored");
         if let Some(paid) = paid.as_ref().filter(|paid| paid.first) {
             self.events.tell(&paid.link.conversation, Event::Message);
             self.outbox.notify_one();

@@ -1,13 +1,16 @@
-//! What the channel says of us, on `/metrics`.
+//! What the channel says of us, and what messages cost, on `/metrics`.
 
+use crate::clock;
 use crate::domain::{Quality, TemplateStatus};
-use crate::store::Store;
+use crate::store::{Alert, Spending, Store};
 
-/// Sets the gauges of numbers, templates and alerts. What the store does not say stays as it was.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of numbers, templates and alerts are small"
-)]
+/// Alerts of what we send.
+const KINDS: [&str; 5] = ["number", "bulk", "template", "payload", "marketing_api"];
+/// All others: what the channel says of the account.
+const ACCOUNT: &str = "account";
+
+/// Sets the gauges of numbers, templates, alerts and costs. What the store does not say stays as it was.
+#[expect(clippy::cast_precision_loss, reason = "counts and amounts of money")]
 pub async fn set(store: &Store) {
     if let Ok(numbers) = store.channel_numbers().await {
         for number in numbers {
@@ -32,9 +35,26 @@ pub async fn set(store: &Store) {
         metrics::gauge!("sportello_whatsapp_templates_paused").set(paused as f64);
         metrics::gauge!("sportello_whatsapp_templates_unusable").set(unusable as f64);
     }
-    if let Ok((all, open)) = store.count_alerts().await {
-        metrics::counter!("sportello_whatsapp_alerts_total").absolute(all.unsigned_abs());
-        metrics::gauge!("sportello_whatsapp_alerts_open").set(open as f64);
+    if let Ok(alerts) = store.alerts().await {
+        for kind in KINDS.into_iter().chain([ACCOUNT]) {
+            let is = |alert: &&Alert| {
+                kind == alert.kind || (kind == ACCOUNT && !KINDS.contains(&alert.kind.as_str()))
+            };
+            let raised = alerts.iter().filter(is).count();
+            metrics::gauge!("sportello_alerts", "kind" => kind).set(raised as f64);
+        }
+    }
+    if let Ok(sums) = store.spending(Spending::Categories, clock::now()).await {
+        for sum in sums {
+            let (kind, category) = sum.key.split_once('/').unwrap_or((&sum.key, ""));
+            let labels = [
+                ("type", kind.to_owned()),
+                ("category", category.to_owned()),
+                ("currency", sum.currency.clone()),
+            ];
+            metrics::gauge!("sportello_messages_priced", &labels).set(sum.messages as f64);
+            metrics::gauge!("sportello_messages_cost", &labels).set(sum.micros as f64 / 1e6);
+        }
     }
 }
 

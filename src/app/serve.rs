@@ -16,14 +16,18 @@ use super::open::{App, AppError};
 use super::prepare::Prepared;
 use crate::agent::Desk;
 use crate::clock;
-use crate::config::DeskHours;
-use crate::outbox::Sender;
+use crate::config::{self, DeskHours};
+use crate::outbox::{Presence, Sender};
+use crate::ports::Messenger;
+use crate::store::{Pace, Taker};
 use crate::telemetry;
 use crate::whatsapp::GraphMessenger;
-use crate::worker::{DeskClock, Worker};
+use crate::worker::{Budget, DeskClock, Worker};
 
 /// Senders that run at once.
 const SENDERS: usize = 4;
+/// A row is a sender's for longer than the channel may take by this much, milliseconds.
+const RECORDING: i64 = 10_000;
 /// Between two tries to build the index.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -47,11 +51,11 @@ pub async fn serve(
     stop: CancellationToken,
     started: impl FnOnce(&Addresses),
 ) -> Result<(), AppError> {
-    app.store.recover_outbox(clock::now()).await?;
     if app.config.retrieval.url.is_none() {
         // The embedded index has one owner, so whoever held a lease before is gone.
         app.store.recover_leases().await?;
     }
+    app.store.recover_outbox(clock::now()).await?;
     let made_password = app.config.desk.password.is_none().then(made_password);
     let password = match (&app.config.desk.password, &made_password) {
         (Some(password), _) => password.clone(),
@@ -65,7 +69,7 @@ pub async fn serve(
         ready: CancellationToken::new(),
     };
     let routes = router(&app, &keeper).await?;
-    let socket = Socket::open(&app.data)?;
+    let socket = Socket::open(&app.data).await?;
     let tasks = TaskTracker::new();
     tasks.spawn(work(
         Arc::clone(&app),
@@ -92,7 +96,7 @@ pub async fn serve(
 /// Prepares the agent, starts the workers, then brings the index up to date beside them.
 async fn work(
     app: Arc<App>,
-    socket: Socket,
+    socket: Option<Socket>,
     stop: CancellationToken,
     ready: CancellationToken,
     tasks: TaskTracker,
@@ -119,7 +123,9 @@ async fn work(
         return;
     }
     ready.cancel();
-    tasks.spawn(socket.run(Arc::clone(&app), prepared.clone(), stop.clone()));
+    if let Some(socket) = socket {
+        tasks.spawn(socket.run(Arc::clone(&app), prepared.clone(), stop.clone()));
+    }
     tokio::select! {
         () = bring_up_to_date(&app, &prepared) => {}
         () = stop.cancelled() => {}
@@ -163,6 +169,7 @@ impl App {
         stop: &CancellationToken,
         tasks: &TaskTracker,
     ) -> Result<(), AppError> {
+        let presence = self.start_senders(stop, tasks)?;
         let worker = Worker {
             store: self.store.clone(),
             agent: Arc::clone(&prepared.agent),
@@ -170,31 +177,69 @@ impl App {
             inbox: Arc::clone(&self.inbox),
             outbox: Arc::clone(&self.outbox),
             desk: desk_clock(self)?,
+            presence,
+            budget: budget(&self.config.whatsapp),
         };
         for number in 0..self.config.agent.workers.max(1) {
             let owner = format!("{}-{number}", std::process::id());
             tasks.spawn(worker.clone().run(owner, stop.clone()));
         }
+        Ok(())
+    }
+
+    /// Starts the senders when there is a token to send with, and what shows that an answer is being written.
+    fn start_senders(
+        &self,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Result<Option<Presence>, AppError> {
         let whatsapp = &self.config.whatsapp;
         let tokens = whatsapp.access_token.is_some()
             || whatsapp
                 .numbers
                 .iter()
                 .any(|number| number.access_token.is_some());
-        if tokens && !whatsapp.app_secret.is_empty() {
-            let messenger = GraphMessenger::new(whatsapp)
-                .map_err(|error| AppError::Configuration(error.to_string()))?
-                .with_pages(format!("{}/m/", self.public_url));
-            let sender = Sender {
-                store: self.store.clone(),
-                messenger: Arc::new(messenger),
-                outbox: Arc::clone(&self.outbox),
-            };
-            for _ in 0..SENDERS {
-                tasks.spawn(sender.clone().run(stop.clone()));
-            }
+        if !tokens || whatsapp.app_secret.is_empty() {
+            return Ok(None);
         }
-        Ok(())
+        let messenger = GraphMessenger::new(whatsapp)
+            .map_err(|error| AppError::Configuration(error.to_string()))?
+            .with_pages(format!("{}/m/", self.public_url));
+        let messenger: Arc<dyn Messenger> = Arc::new(messenger);
+        let longest =
+            1_000 * i64::try_from(whatsapp.timeout_seconds.max(1)).unwrap_or(i64::MAX / 4_000);
+        let people = i64::from(whatsapp.people_per_day);
+        let sender = Sender {
+            store: self.store.clone(),
+            messenger: Arc::clone(&messenger),
+            outbox: Arc::clone(&self.outbox),
+            events: self.events.clone(),
+            taker: Taker {
+                owner: std::process::id().to_string(),
+                lease: 2 * longest + RECORDING,
+                pace: Pace {
+                    per_second: i64::from(whatsapp.messages_per_second),
+                    people_a_day: (people > 0).then_some(people),
+                },
+            },
+            longest,
+        };
+        tasks.spawn(sender.clone().tend(stop.clone()));
+        for _ in 0..SENDERS {
+            tasks.spawn(sender.clone().run(stop.clone()));
+        }
+        let (presence, typing) = Presence::new(messenger);
+        tasks.spawn(typing.run(stop.clone()));
+        Ok(Some(presence))
+    }
+}
+
+fn budget(whatsapp: &config::Whatsapp) -> Budget {
+    let amount = |text: &Option<String>| text.as_deref().and_then(config::micros);
+    Budget {
+        currency: whatsapp.rates.currency.code().to_owned(),
+        conversation: amount(&whatsapp.budget.conversation),
+        day: amount(&whatsapp.budget.day),
     }
 }
 

@@ -60,7 +60,7 @@ pub async fn run(shared: Shared, args: Args) -> Result<(), Failure> {
 }
 
 /// A number in international form, without what only groups its digits.
-fn phone(written: &str) -> Result<String, String> {
+pub(super) fn phone(written: &str) -> Result<String, String> {
     let number: String = written
         .chars()
         .filter(|letter| !matches!(letter, ' ' | '-' | '(' | ')' | '.' | '/'))

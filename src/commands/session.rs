@@ -84,14 +84,26 @@ impl Local {
         })
     }
 
-    /// Builds the index where there is none with vectors. Without the embedding endpoint, words have to do.
+    /// Opens the folder in this process, the index up to date with the knowledge.
+    pub async fn up_to_date(shared: Shared) -> Result<Self, Failure> {
+        let local = Self::without_index(shared).await?;
+        local.index().await?;
+        Ok(local)
+    }
+
+    /// Builds the index where there is none with vectors.
     async fn first_index(&self) -> Result<(), Failure> {
-        let builder = &self.app.builder;
-        let live = builder.index.live().await.map_err(AppError::from)?;
+        let live = self.app.builder.index.live().await;
+        let live = live.map_err(AppError::from)?;
         if live.is_some_and(|live| live.vectors) {
             return Ok(());
         }
         note("sportello: building the index for the first time");
+        self.index().await
+    }
+
+    /// Brings the index up to date. Without the embedding endpoint, words have to do.
+    async fn index(&self) -> Result<(), Failure> {
         let built = self
             .app
             .reindex(Some(&self.prepared), progress("index"))
@@ -99,7 +111,7 @@ impl Local {
         match built {
             Err(AppError::Indexing(IndexingError::Embed(error))) => {
                 note(&format!("sportello: searching by words only: {error}"));
-                let words = builder.build_words(self.app.points()).await;
+                let words = self.app.builder.build_words(self.app.points()).await;
                 Ok(words.map_err(AppError::from)?)
             }
             other => {

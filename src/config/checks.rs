@@ -5,7 +5,7 @@ use url::Url;
 
 use super::draft::Draft;
 use super::hours::DeskHours;
-use super::{Config, EmbeddingProvider, PaymentProvider};
+use super::{Config, EmbeddingProvider, PaymentProvider, micros};
 
 /// A contradiction.
 pub(super) struct Finding {
@@ -48,6 +48,7 @@ pub(super) fn check(config: &Config, draft: &Draft) -> Vec<Finding> {
     secrets(config, &mut findings);
     whatsapp(config, draft, &mut findings);
     messages(config, &mut findings);
+    sending(config, &mut findings);
     providers(config, &mut findings);
     ranges(config, &mut findings);
     findings.0
@@ -244,6 +245,8 @@ fn whatsapp(config: &Config, draft: &Draft, findings: &mut Findings) {
         "whatsapp.numbers",
         "whatsapp.timeout_seconds",
         "whatsapp.catalog_id",
+        "whatsapp.messages_per_second",
+        "whatsapp.people_per_day",
     ];
     for key in others {
         if draft.value(key).is_some() {
@@ -289,6 +292,46 @@ fn messages(config: &Config, findings: &mut Findings) {
             path.display()
         );
         findings.add(&["whatsapp.templates"], message);
+    }
+}
+
+fn sending(config: &Config, findings: &mut Findings) {
+    let whatsapp = &config.whatsapp;
+    if !(1..=1_000).contains(&whatsapp.messages_per_second) {
+        findings.add(
+            &["whatsapp.messages_per_second"],
+            "`whatsapp.messages_per_second` must lie between 1 and 1000",
+        );
+    }
+    if !matches!(whatsapp.people_per_day, 0 | 250 | 2_000 | 10_000 | 100_000) {
+        let message = "`whatsapp.people_per_day` is none of WhatsApp's limits; write 250, 2000, 10000 or 100000, or 0 for \
+                       unlimited";
+        findings.add(&["whatsapp.people_per_day"], message);
+    }
+    let rates = &whatsapp.rates;
+    let prices = [
+        ("whatsapp.rates.service", Some(&rates.service)),
+        ("whatsapp.rates.utility", Some(&rates.utility)),
+        ("whatsapp.rates.marketing", Some(&rates.marketing)),
+        ("whatsapp.rates.marketing_lite", Some(&rates.marketing_lite)),
+        ("whatsapp.rates.authentication", Some(&rates.authentication)),
+        (
+            "whatsapp.rates.authentication_international",
+            Some(&rates.authentication_international),
+        ),
+        (
+            "whatsapp.budget.conversation",
+            whatsapp.budget.conversation.as_ref(),
+        ),
+        ("whatsapp.budget.day", whatsapp.budget.day.as_ref()),
+    ];
+    for (key, price) in prices {
+        if price.is_some_and(|price| micros(price).is_none()) {
+            let message = format!(
+                "`{key}` is no amount; write a decimal of at most six places as a text, for example \"0.0248\""
+            );
+            findings.add(&[key], message);
+        }
     }
 }
 

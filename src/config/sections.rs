@@ -344,6 +344,59 @@ pub struct Whatsapp {
     pub catalog_id: Option<String>,
     /// The folder of templates; without it those of the demo shop.
     pub templates: Option<PathBuf>,
+    /// Messages a second of one number.
+    pub messages_per_second: u32,
+    /// People to whom the portfolio may write first in 24 hours; 0 is unlimited.
+    pub people_per_day: u32,
+    /// What messages cost.
+    pub rates: Rates,
+    /// What they may cost.
+    pub budget: Budget,
+}
+
+/// What a message costs by category, as decimals of the currency. Meta's statuses tell the category, not the amount.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rates {
+    /// The currency of the rates and of the budget.
+    pub currency: Currency,
+    /// An answer in free words.
+    pub service: String,
+    /// A template about something the customer did.
+    pub utility: String,
+    /// A template that advertises.
+    pub marketing: String,
+    /// The same through the interface for marketing messages.
+    pub marketing_lite: String,
+    /// A template with a one-time code.
+    pub authentication: String,
+    /// The same, to another country.
+    pub authentication_international: String,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        let nothing = || "0".to_owned();
+        Self {
+            currency: Currency::EUR,
+            service: nothing(),
+            utility: nothing(),
+            marketing: nothing(),
+            marketing_lite: nothing(),
+            authentication: nothing(),
+            authentication_international: nothing(),
+        }
+    }
+}
+
+/// What messages may cost, as decimals of the rates' currency. Without one there is no limit.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// In one conversation.
+    pub conversation: Option<String>,
+    /// In one day (UTC), over all conversations.
+    pub day: Option<String>,
 }
 
 impl Default for Whatsapp {
@@ -359,6 +412,10 @@ impl Default for Whatsapp {
             timeout_seconds: 15,
             catalog_id: None,
             templates: None,
+            messages_per_second: 80,
+            people_per_day: 250,
+            rates: Rates::default(),
+            budget: Budget::default(),
         }
     }
 }

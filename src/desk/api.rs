@@ -12,22 +12,57 @@ use super::Desk;
 use crate::domain::{ConversationId, Holder};
 use crate::edge::{Body, Fault};
 use crate::events::Event;
-use crate::store::DeskConversation;
+use crate::store::{DeskConversation, Spending};
 
 /// The page lists so many conversations.
 const LISTED: i64 = 100;
 
 const LONGEST: usize = 4000;
 
-/// `{"conversations": […], "waiting": n, "now": ms}`, those who wait longest first.
+/// `{"conversations": […], "waiting": n, "alerts": […], "spent": […], "now": ms}`, those who wait longest first; `spent` is
+/// today's sum (UTC) in millionths of each currency.
 pub async fn list(Shared(desk): Shared<Arc<Desk>>) -> Result<Json<Value>, Fault> {
     let store = &desk.state.store;
     let conversations = store.desk(LISTED).await?;
     let waiting = store.waiting().await?;
+    let alerts = store.alerts().await?;
     let now = (desk.state.clock)();
-    Ok(Json(
-        json!({ "conversations": conversations, "waiting": waiting, "now": now }),
-    ))
+    let spent = store.spending(Spending::Today, now).await?;
+    Ok(Json(json!({
+        "conversations": conversations,
+        "waiting": waiting,
+        "alerts": alerts,
+        "spent": spent,
+        "now": now,
+    })))
+}
+
+/// Which alert a person has dealt with.
+#[derive(Deserialize)]
+pub struct Cleared {
+    kind: String,
+    subject: String,
+}
+
+/// Ends an alert; what it stopped goes on.
+pub async fn clear(
+    Shared(desk): Shared<Arc<Desk>>,
+    Body(alert): Body<Cleared>,
+) -> Result<StatusCode, Fault> {
+    let now = (desk.state.clock)();
+    let cleared = desk
+        .state
+        .store
+        .clear_alert(&alert.kind, &alert.subject, now)
+        .await?;
+    if !cleared {
+        return Err(Fault::new(
+            StatusCode::NOT_FOUND,
+            "There is no such alert. Read the list again.",
+        ));
+    }
+    desk.state.wake.notify_one();
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// One conversation with its transcript, triage and tickets.
@@ -103,35 +138,12 @@ async fn give(desk: &Desk, id: &ConversationId, holder: Holder) -> Result<Status
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `{"numbers": […], "templates": […], "alerts": […]}`: what the channel says of us, alerts newest first.
+/// `{"numbers": […], "templates": […]}`: what the channel says of us.
 pub async fn channel(Shared(desk): Shared<Arc<Desk>>) -> Result<Json<Value>, Fault> {
     let store = &desk.state.store;
     let numbers = store.channel_numbers().await?;
     let templates = store.channel_templates().await?;
-    let alerts = store.channel_alerts(LISTED).await?;
-    Ok(Json(
-        json!({ "numbers": numbers, "templates": templates, "alerts": alerts }),
-    ))
-}
-
-/// Puts an alert aside.
-pub async fn see(
-    Shared(desk): Shared<Arc<Desk>>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Fault> {
-    if desk
-        .state
-        .store
-        .see_alert(&id, (desk.state.clock)())
-        .await?
-    {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Fault::new(
-            StatusCode::NOT_FOUND,
-            "There is no such alert. Read the list again.",
-        ))
-    }
+    Ok(Json(json!({ "numbers": numbers, "templates": templates })))
 }
 
 fn unknown() -> Fault {

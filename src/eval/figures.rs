@@ -10,7 +10,6 @@ mod draw;
 mod figure;
 mod intent;
 mod language;
-mod measures;
 mod page;
 mod ranking;
 mod retrieval;

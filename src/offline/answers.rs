@@ -33,10 +33,12 @@ const TOPICS: [&str; 9] = [
 
 /// The one intent that a single text answers, whatever words are used for opening or closing.
 const SINGLE_TOPIC: &str = "store_info";
+/// Below this score the words of a message say less of where to look than its intent.
+const WEAK: f32 = 0.4;
 /// From this score on, an intent may say where to look.
 const SURE: f32 = 0.5;
-/// At this cosine a text is about a message that seemed to look for products, when no product is nearly as close.
-const CLOSER: f32 = 0.3;
+/// At this score a text is about a message that seemed to look for products, when no product is nearly as close.
+const CLOSER: f32 = 0.45;
 /// So much less close the products must be.
 const MARGIN: f32 = 0.1;
 
@@ -57,8 +59,12 @@ pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
         Some(_) | None => Called::Refused,
     };
     let sure = found.score >= SURE;
+    let weak = |asked: &[PassageView]| asked.first().is_some_and(|first| is_weak(errand, first));
     let chosen = match (asked, on_topic) {
         (Called::Missing, _) | (_, Called::Missing) => return None,
+        (Called::Done(asked), Called::Done(on_topic)) if sure && weak(&asked) => {
+            on_topic.into_iter().chain(asked).next()
+        }
         (Called::Done(asked), Called::Done(on_topic)) => agreed(asked, on_topic, sure),
         (Called::Done(only), Called::Refused) | (Called::Refused, Called::Done(only)) => {
             only.into_iter().next()
@@ -77,6 +83,16 @@ pub fn from_texts(errand: &mut Errand<'_>) -> Option<Part> {
     let mut part = Part::text(errand.words.plain("no_answer")).awaiting("person");
     part.answer.choices.push(choice(errand.words, "person"));
     Some(part)
+}
+
+/// Whether the words of the message found a passage by little.
+fn is_weak(errand: &Errand<'_>, found: &PassageView) -> bool {
+    let known = &errand.facts.passages;
+    let same = |passage: &&Passage| passage.document == found.document;
+    known
+        .iter()
+        .find(same)
+        .is_some_and(|passage| passage.score < WEAK)
 }
 
 /// The best of what the words found that what was understood of them finds too. Where the words alone
@@ -115,19 +131,18 @@ pub fn close_text(errand: &Errand<'_>) -> Option<Part> {
     close.then(|| quoted(errand, &PassageView::from(passage)))
 }
 
-/// A text about a message that names no product, when it is far closer than any product.
+/// A text about a message that names no product, when it is found far better than any product.
 pub fn closer_than_products(errand: &Errand<'_>) -> Option<Part> {
     let passages = &errand.facts.passages;
-    let cosine = |passage: &Passage| passage.ranking.dense_score.unwrap_or(0.0);
     let first = passages
         .first()
         .filter(|passage| passage.kind != PassageKind::Product)?;
     let products = passages
         .iter()
         .filter(|passage| passage.kind == PassageKind::Product)
-        .map(cosine)
+        .map(|passage| passage.score)
         .fold(0.0, f32::max);
-    let closer = cosine(first) >= CLOSER && cosine(first) >= products + MARGIN;
+    let closer = first.score >= CLOSER && first.score >= products + MARGIN;
     closer.then(|| quoted(errand, &PassageView::from(first)))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::errand::{Called, Errand, Part};
 use super::naming::{meant, only_called};
-use super::{answers, follow_up, has_subject, last_words, matching, reasons};
+use super::{answers, cues, follow_up, has_subject, last_words, matching, reasons};
 use crate::domain::{Entities, Money, PriceRange};
 use crate::tools::{CatalogAnswer, ProductView};
 use crate::understand::entities;
@@ -30,8 +30,13 @@ pub fn search(errand: &mut Errand<'_>) -> Option<Part> {
         Called::Done(category) => Some(category),
         Called::Refused => None,
     };
+    // "Which grind for an espresso machine?" asks for no machine.
+    let text = &errand.asked.text;
+    let only_asks = errand.asked.triage.intent.is("product_question")
+        && !cues::having(text)
+        && !cues::selling(text);
     if category.is_none()
-        && wish.categories.is_empty()
+        && (wish.categories.is_empty() || only_asks)
         && wish.price.is_none()
         && let Some(part) = answers::closer_than_products(errand)
     {

@@ -190,9 +190,10 @@ pub fn side_by_side(errand: &Errand<'_>, one: &ProductView, other: &ProductView)
     let asked = cues::measure(&errand.asked.text);
     let verdict = asked.and_then(|key| {
         let pair = [one.clone(), other.clone()];
-        best(&pair, key, words).map(|(_, text)| text)
+        best(&pair, key, words).map(|(product, text)| (product.clone(), text))
     });
-    let mut lines: Vec<String> = verdict.into_iter().collect();
+    let (ahead, text) = verdict.unzip();
+    let mut lines: Vec<String> = text.into_iter().collect();
     let most = lines.len() + 3;
     lines.push(if difference.minor == 0 {
         words.say(
@@ -228,7 +229,15 @@ pub fn side_by_side(errand: &Errand<'_>, one: &ProductView, other: &ProductView)
             lines.push(format!("{}: {reason}", product.title));
         }
     }
-    let mut part = Part::text(lines.join("\n")).awaiting("choose");
+    let ahead = ahead.filter(|product: &ProductView| product.stock > 0);
+    let awaiting = match ahead {
+        Some(product) => {
+            lines.push(words.plain("offer_link"));
+            format!("basket:{}x1", product.id)
+        }
+        None => "choose".to_owned(),
+    };
+    let mut part = Part::text(lines.join("\n")).awaiting(awaiting);
     part.answer.products = [one, other].map(|product| product.card(None)).into();
     part
 }

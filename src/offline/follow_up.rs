@@ -12,6 +12,8 @@ use crate::understand::entities;
 const SHORT: usize = 8;
 /// A bare amount or quantity stands among so few words.
 const BARE: usize = 5;
+/// So many words say more than yes or no.
+const NAMING: usize = 3;
 /// A bare name of what is looked for stands among so few words.
 const BARE_NAME: usize = 3;
 
@@ -128,6 +130,15 @@ fn plainly(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if is(&DOUBTFUL_NAME) && intent.score < LIKELY && named {
         return Some(products::question(errand));
     }
+    let says_more =
+        text.split_whitespace().count() >= NAMING && !errand.facts.history.entries.is_empty();
+    if is(&["decline", "confirm"]) && says_more && says_a_name(text) {
+        match naming::referred_by_name(errand) {
+            Called::Missing => return Some(None),
+            Called::Done(true) => return Some(products::question(errand)),
+            Called::Done(false) | Called::Refused => {}
+        }
+    }
     let category = !wish.categories.is_empty();
     if category && is(&DOUBTFUL_NAME) && short(text, BARE_NAME) {
         return Some(catalog::search(errand));
@@ -139,6 +150,12 @@ fn plainly(errand: &mut Errand<'_>) -> Option<Option<Part>> {
         return sold(errand);
     }
     None
+}
+
+/// Whether a word inside the message is written like a name.
+fn says_a_name(text: &str) -> bool {
+    let mut words = text.split_whitespace().skip(1);
+    words.any(|word| word.chars().next().is_some_and(char::is_uppercase))
 }
 
 /// Whether the shop sells what is in no category; none when the message is about something else for sure.

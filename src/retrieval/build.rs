@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 /// Texts per call of the embedder.
 const BATCH: usize = 64;
 /// Changes when points are stored in another way.
-const LAYOUT: &str = "2";
+const LAYOUT: &str = "3";
 
 /// Builds generations of the index, one at a time.
 pub struct Builder {
@@ -294,12 +294,22 @@ fn content(points: &[IndexPoint]) -> String {
 
 /// Hashes all that the index stores of a chunk, so that any change is seen.
 fn content_hash(point: &IndexPoint) -> String {
+    let passage = &point.passage;
     let numbers = format!("{:?}{:?}{:?}", point.price, point.in_stock, point.category);
+    let origin = format!(
+        "{} {} {} {:?}",
+        passage.language,
+        passage.kind.name(),
+        passage.source,
+        passage.meta
+    );
     digest([
-        point.passage.id.as_bytes(),
-        point.passage.title.as_bytes(),
+        passage.id.as_bytes(),
+        passage.document.as_bytes(),
+        passage.title.as_bytes(),
         point.words.as_bytes(),
-        point.passage.text.as_bytes(),
+        passage.text.as_bytes(),
+        origin.as_bytes(),
         numbers.as_bytes(),
     ])
 }

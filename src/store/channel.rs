@@ -2,13 +2,11 @@
 
 use serde::Serialize;
 
-use super::consent;
 use super::dialect::{Connection, Row};
-use super::rows::{number, optional_number, optional_parsed, optional_text, text};
-use super::{Store, StoreError};
+use super::rows::{optional_number, optional_parsed, optional_text, text};
+use super::{Store, StoreError, alerts, consent};
 use crate::domain::{
-    Alert, ChannelChange, InboxId, NumberChange, Quality, Sending, TemplateCategory,
-    TemplateChange, TemplateStatus,
+    ChannelChange, NumberChange, Quality, Sending, TemplateCategory, TemplateChange, TemplateStatus,
 };
 
 /// A template as the channel has it.
@@ -45,23 +43,6 @@ pub struct ChannelNumber {
     pub stopped_reason: Option<String>,
     /// Until when, milliseconds since 1970.
     pub stopped_until: Option<i64>,
-}
-
-/// An alert on the desk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChannelAlert {
-    /// Its id.
-    pub id: String,
-    /// The channel's name of the event.
-    pub kind: String,
-    /// What it is about.
-    pub subject: String,
-    /// What happened.
-    pub text: String,
-    /// Whether something stopped working.
-    pub severe: bool,
-    /// Milliseconds since 1970.
-    pub at: i64,
 }
 
 impl Store {
@@ -112,67 +93,6 @@ impl Store {
             .await?;
         rows.iter().map(ChannelNumber::read).collect()
     }
-
-    /// Alerts that nobody has put aside, newest first.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn channel_alerts(&self, limit: i64) -> Result<Vec<ChannelAlert>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, kind, subject, text, severe, at FROM channel_alerts WHERE seen_at IS NULL \
-             ORDER BY id DESC LIMIT $1",
-        )
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(ChannelAlert {
-                    id: text(row, "id")?,
-                    kind: text(row, "kind")?,
-                    subject: text(row, "subject")?,
-                    text: text(row, "text")?,
-                    severe: number(row, "severe")? != 0,
-                    at: number(row, "at")?,
-                })
-            })
-            .collect()
-    }
-
-    /// How many alerts there were, and how many nobody has put aside.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn count_alerts(&self) -> Result<(i64, i64), StoreError> {
-        let row = sqlx::query(
-            "SELECT COUNT(*) AS found, COUNT(*) - COUNT(seen_at) AS open FROM channel_alerts",
-        )
-        .fetch_one(&self.readers)
-        .await?;
-        Ok((number(&row, "found")?, number(&row, "open")?))
-    }
-
-    /// Puts an alert aside. False when there is none with this id.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn see_alert(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let id = id.to_owned();
-        self.write(move |connection| {
-            Box::pin(async move {
-                let seen = sqlx::query(
-                    "UPDATE channel_alerts SET seen_at = COALESCE(seen_at, $1) WHERE id = $2",
-                )
-                .bind(now)
-                .bind(id)
-                .execute(connection)
-                .await?
-                .rows_affected();
-                Ok(seen > 0)
-            })
-        })
-        .await
-    }
 }
 
 /// Applies what an event of the account changes.
@@ -191,7 +111,7 @@ pub(super) async fn apply(
         number_changed(connection, change, now).await?;
     }
     if let Some(told) = &change.alert {
-        alert(connection, told, now).await?;
+        alerts::raise(connection, &told.kind, &told.subject, &told.text, now).await?;
     }
     Ok(())
 }
@@ -275,39 +195,6 @@ async fn number_changed(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-async fn alert(connection: &mut Connection, told: &Alert, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO channel_alerts (id, kind, subject, text, severe, at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(InboxId::new().0)
-    .bind(&told.kind)
-    .bind(&told.subject)
-    .bind(&told.text)
-    .bind(i64::from(told.severe))
-    .bind(now)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Why a number may not send now.
-pub(super) async fn stopped(
-    connection: &mut Connection,
-    sender: &str,
-    now: i64,
-) -> Result<Option<String>, StoreError> {
-    let row = sqlx::query(
-        "SELECT stopped_reason FROM channel_numbers WHERE number = $1 \
-         AND stopped_reason IS NOT NULL AND (stopped_until IS NULL OR stopped_until > $2)",
-    )
-    .bind(sender)
-    .bind(now)
-    .fetch_optional(connection)
-    .await?;
-    row.map(|row| text(&row, "stopped_reason")).transpose()
 }
 
 /// A template as the channel has it, inside a transaction.

@@ -1,12 +1,14 @@
 //! The ledger of consents: append-only, the latest of a purpose counts.
 
+use uuid::Uuid;
+
 use super::dialect::Connection;
 use super::rows::{number, parsed, text};
 use super::{Store, StoreError};
 use crate::domain::{ConsentChange, ConsentState, ContactId, InboxId};
 
 const LATEST: &str = "SELECT state, at FROM consents WHERE contact_id = $1 AND purpose = $2 \
-    ORDER BY at DESC LIMIT 1";
+    ORDER BY at DESC, id DESC LIMIT 1";
 
 impl Store {
     /// Writes a yes or a no down. Returns whether it says something new.
@@ -55,7 +57,7 @@ impl Store {
         for id in messages.iter().rev() {
             let row = sqlx::query(
                 "SELECT state FROM consents WHERE contact_id = $1 AND proof = $2 \
-                 ORDER BY at DESC LIMIT 1",
+                 ORDER BY at DESC, id DESC LIMIT 1",
             )
             .bind(contact.as_str())
             .bind(id.as_str())
@@ -89,9 +91,10 @@ pub(super) async fn record(
         at = at.max(number(row, "at")? + 1);
     }
     sqlx::query(
-        "INSERT INTO consents (contact_id, purpose, state, source, shown, proof, at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO consents (id, contact_id, purpose, state, source, shown, proof, at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
+    .bind(format!("cs_{}", Uuid::now_v7().simple()))
     .bind(contact)
     .bind(&change.purpose)
     .bind(change.state.name())
@@ -189,6 +192,19 @@ pub(super) async fn heard(
         shown: Some(words.trim().to_owned()),
         ..ConsentChange::marketing(state, "keyword", Some(proof.0.clone()))
     };
+    record(connection, contact, &change, now).await?;
+    Ok(())
+}
+
+/// The channel says that the customer stopped marketing messages.
+pub(super) async fn revoke_by_channel(
+    connection: &mut Connection,
+    contact: &str,
+    code: i64,
+    now: i64,
+) -> Result<(), StoreError> {
+    let source = format!("error_{code}");
+    let change = ConsentChange::marketing(ConsentState::Revoked, &source, None);
     record(connection, contact, &change, now).await?;
     Ok(())
 }

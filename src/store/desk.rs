@@ -9,7 +9,7 @@ use super::outbox::{self, NewOutboxRow};
 use super::rows::{json, number, optional_number, optional_text, text};
 use super::tickets::Ticket;
 use super::{Store, StoreError};
-use crate::domain::{Answer, ConversationId, Holder, InboundContent, Language, Speaker};
+use crate::domain::{Answer, ConversationId, Holder, InboundContent, Lane, Language, Speaker};
 
 /// A conversation in the desk's list.
 #[derive(Debug, Clone, Serialize)]
@@ -74,9 +74,10 @@ pub struct DeskMessage {
 /// What became of a message that was to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeskDelivery {
-    /// `queued`, `sending`, `sent`, `failed` or `unknown`.
+    /// `queued`, `sending`, `sent`, `failed`, `unknown` (perhaps sent), or `held`: it stays a note, because the 24 hours
+    /// are over.
     pub state: String,
-    /// What the channel says: `sent`, `delivered`, `read`, `played` or `failed`.
+    /// What the channel says: `sent`, `delivered`, `read`, `played` or `failed`; `expired` after 30 days without that.
     pub status: Option<String>,
     /// Whether the customer may have it twice, because the program died while it was being sent.
     pub repeated: bool,
@@ -250,12 +251,13 @@ async fn hold(
         sqlx::query(
             "UPDATE outbox SET withdrawn = 1, fault = 'a person took over', updated_at = $1, \
              state = CASE WHEN state = 'queued' THEN 'failed' ELSE state END \
-             WHERE conversation_id = $2 AND by_human = 0 AND state IN ('queued', 'sending')",
+             WHERE conversation_id = $2 AND lane = 'reply' AND by_human = 0 AND state IN ('queued', 'sending')",
         )
         .bind(now)
         .bind(id.as_str())
         .execute(&mut *connection)
         .await?;
+        outbox::promote(connection, id.as_str(), Lane::Reply).await?;
     }
     sqlx::query(statement)
         .bind(now)

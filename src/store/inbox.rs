@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 
 use super::conversations::ensure;
+use super::deliveries::{self, Delivered};
 use super::dialect::Connection;
 use super::{Store, StoreError, channel, consent};
 use crate::domain::{
@@ -33,23 +34,6 @@ pub struct Notice {
     pub event: Event,
     /// What it changes.
     pub change: ChannelChange,
-}
-
-/// A delivery status of a message of ours.
-#[derive(Debug, Clone)]
-pub struct Delivered {
-    /// Our number.
-    pub recipient: String,
-    /// Unique: message id and status.
-    pub key: String,
-    /// The channel's id of the message.
-    pub external_id: String,
-    /// Our outbox row, when the status carries it.
-    pub outbox_id: Option<String>,
-    /// `sent`, `delivered`, `read`, `failed`, …
-    pub status: String,
-    /// The raw item.
-    pub body: String,
 }
 
 /// Something a channel says that is neither a message nor a status.
@@ -90,7 +74,7 @@ impl Store {
                     accepted.push(insert_message(connection, inbound, *wait, now).await?);
                 }
                 for delivery in &intake.deliveries {
-                    insert_delivery(connection, delivery, now).await?;
+                    deliveries::accept(connection, delivery, now).await?;
                 }
                 for event in &intake.events {
                     insert_event(connection, event, now).await?;
@@ -175,6 +159,7 @@ async fn insert_message(
             .try_get(0)?;
         consent::heard(connection, &contact, words, &id, now).await?;
     }
+    open_window(connection, &conversation, inbound, now).await?;
     schedule(connection, &conversation, now, wait).await?;
     Ok(Accepted {
         id: Some(id),
@@ -204,6 +189,37 @@ async fn say(
     Ok(())
 }
 
+/// A customer who writes can be answered for 24 hours, and is reachable. What the channel only tells about a customer
+/// opens nothing.
+async fn open_window(
+    connection: &mut Connection,
+    conversation: &ConversationId,
+    inbound: &Inbound,
+    now: i64,
+) -> Result<(), StoreError> {
+    if matches!(inbound.content, InboundContent::Silent { .. }) {
+        return Ok(());
+    }
+    let sent_at = inbound.sent_at.saturating_mul(1_000);
+    let written_at = if sent_at > 0 { sent_at.min(now) } else { now };
+    sqlx::query(
+        "UPDATE conversations SET last_inbound_at = $1 \
+         WHERE id = $2 AND (last_inbound_at IS NULL OR last_inbound_at < $1)",
+    )
+    .bind(written_at)
+    .bind(conversation.as_str())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE contacts SET undeliverable = 0 WHERE undeliverable > 0 \
+         AND id = (SELECT contact_id FROM conversations WHERE id = $1)",
+    )
+    .bind(conversation.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// More of a burst postpones the turn, but never beyond three times the wait after its first message.
 async fn schedule(
     connection: &mut Connection,
@@ -228,42 +244,8 @@ async fn schedule(
     Ok(())
 }
 
-async fn insert_delivery(
-    connection: &mut Connection,
-    delivery: &Delivered,
-    now: i64,
-) -> Result<(), StoreError> {
-    let event = Event {
-        recipient: delivery.recipient.clone(),
-        key: delivery.key.clone(),
-        kind: "status".to_owned(),
-        body: delivery.body.clone(),
-    };
-    if !insert_event(connection, &event, now).await? {
-        return Ok(());
-    }
-    // A status only moves forward; `failed` is kept unless the message arrived all the same. It also tells
-    // of a message that was perhaps sent that it was.
-    sqlx::query(
-        "UPDATE outbox SET delivery = $1, external_id = COALESCE(external_id, $2), updated_at = $3, \
-         state = CASE WHEN state = 'unknown' OR (state = 'queued' AND repeated = 1) THEN 'sent' \
-         ELSE state END \
-         WHERE (external_id = $2 OR id = $4) AND \
-         CASE $1 WHEN 'sent' THEN 1 WHEN 'failed' THEN 2 WHEN 'delivered' THEN 3 WHEN 'read' THEN 4 \
-         WHEN 'played' THEN 4 ELSE 0 END > \
-         CASE delivery WHEN 'sent' THEN 1 WHEN 'failed' THEN 2 WHEN 'delivered' THEN 3 \
-         WHEN 'read' THEN 4 WHEN 'played' THEN 4 ELSE 0 END",
-    )
-    .bind(&delivery.status)
-    .bind(&delivery.external_id)
-    .bind(now)
-    .bind(&delivery.outbox_id)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn insert_event(
+/// Keeps an event; false when it was known.
+pub(super) async fn insert_event(
     connection: &mut Connection,
     event: &Event,
     now: i64,

@@ -1,43 +1,44 @@
-//! What goes out: one row per message, marked `sending` before the channel is called.
+//! What goes out: one row per message, in one of two lanes. `sending` takes them from here.
 
-use super::conversations::ConversationState;
+use super::conversations::{CONVERSATION, ConversationState};
 use super::dialect::{Connection, Row};
-use super::rows::{json, number, parsed, text};
-use super::{Store, StoreError, notify, pages};
-use crate::domain::{Answer, InboxId, Language, OutboxId, TurnId};
+use super::rows::{json, number, optional_text, parsed, text};
+use super::{Store, StoreError, pages};
+use crate::domain::{
+    Answer, ConversationId, InboxId, Lane, Language, MessageCategory, OutboxId, TurnId,
+};
 use crate::ports::Outgoing;
 
-/// Where a row stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutboxState {
-    /// Waits to be sent.
-    Queued,
-    /// The channel has accepted it.
-    Sent,
-    /// Certainly not sent, and never will be.
-    Failed,
-    /// Perhaps sent; a status may still tell.
-    Unknown,
-}
-
-impl OutboxState {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// A row that was taken for sending.
+/// A row that was taken for sending, under a lease.
 #[derive(Debug, Clone)]
 pub struct OutboxRow {
     /// The message.
     pub message: Outgoing,
+    /// Its conversation.
+    pub conversation: ConversationId,
     /// Tries so far, this one included.
     pub attempts: i64,
+    /// The fence: what became of it is recorded under this epoch only.
+    pub epoch: i64,
+    /// Until when it is this sender's, milliseconds since 1970.
+    pub lease_until: i64,
+}
+
+/// Something that is said without being asked: a notification, a template, a campaign.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    /// To whom.
+    pub conversation: ConversationId,
+    /// The words as the transcript shows them; what is sent, too, when there is no template.
+    pub answer: Answer,
+    /// The language of the words.
+    pub language: Language,
+    /// Which queue it waits in.
+    pub lane: Lane,
+    /// What it is to the channel's rules.
+    pub category: MessageCategory,
+    /// Whether it goes as the answer's template from the start, not only when the window is over.
+    pub as_template: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -56,17 +57,36 @@ pub(super) async fn say(
     awaiting: Option<&str>,
     now: i64,
 ) -> Result<(), StoreError> {
+    let reply = Kind {
+        lane: Lane::Reply,
+        category: MessageCategory::Service,
+        as_template: false,
+    };
+    say_as(connection, message, &reply, awaiting, now).await?;
+    Ok(())
+}
+
+/// Says a message of any kind; its row, on a channel that sends.
+pub(super) async fn say_as(
+    connection: &mut Connection,
+    message: &NewOutboxRow<'_>,
+    kind: &Kind,
+    awaiting: Option<&str>,
+    now: i64,
+) -> Result<Option<OutboxId>, StoreError> {
     if !message.state.channel.is_sent() {
         write_down(connection, message, awaiting, now).await?;
-        return Ok(());
+        return Ok(None);
     }
     let answer = pages::with_page(message.answer);
     let message = NewOutboxRow {
         answer: &answer,
         ..*message
     };
-    let id = write_down(connection, &message, awaiting, now).await?;
-    queue(connection, &message, &id, now).await
+    let said = write_down(connection, &message, awaiting, now).await?;
+    insert(connection, &message, &said, kind, now)
+        .await
+        .map(Some)
 }
 
 async fn write_down(
@@ -94,18 +114,37 @@ async fn write_down(
     Ok(id)
 }
 
-async fn queue(
+/// What sets a row apart from a reply.
+pub(super) struct Kind {
+    pub lane: Lane,
+    pub category: MessageCategory,
+    pub as_template: bool,
+}
+
+/// The first row that waits in a conversation's lane is its head; only heads are looked at.
+async fn insert(
     connection: &mut Connection,
     message: &NewOutboxRow<'_>,
     said: &InboxId,
+    kind: &Kind,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<OutboxId, StoreError> {
+    let id = OutboxId::new();
+    let template = message.answer.template.as_ref();
+    let template = template.filter(|_| kind.as_template);
+    let template = template.map(serde_json::to_string).transpose()?;
+    sqlx::query("INSERT INTO senders (id) VALUES ($1) ON CONFLICT (id) DO NOTHING")
+        .bind(&message.state.recipient)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(
         "INSERT INTO outbox (id, conversation_id, turn_id, channel, sender, recipient, language, \
-         answer, by_human, state, due_at, created_at, updated_at, message_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $10, $11)",
+         answer, by_human, state, due_at, created_at, updated_at, message_id, lane, category, template, head) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $10, $11, $12, $13, $14, \
+         CASE WHEN EXISTS (SELECT 1 FROM outbox w WHERE w.conversation_id = $2 AND w.lane = $12 \
+         AND w.state IN ('queued', 'sending') AND w.capped = 0) THEN 0 ELSE 1 END)",
     )
-    .bind(OutboxId::new().0)
+    .bind(id.as_str())
     .bind(message.state.id.as_str())
     .bind(message.turn.map(TurnId::as_str))
     .bind(message.state.channel.name())
@@ -116,148 +155,92 @@ async fn queue(
     .bind(i64::from(message.by_human))
     .bind(now)
     .bind(said.as_str())
+    .bind(kind.lane.name())
+    .bind(kind.category.name())
+    .bind(template)
+    .execute(connection)
+    .await?;
+    Ok(id)
+}
+
+/// Makes the first row that waits in a conversation's lane its head. Called whenever a row ends. A row that waits
+/// for a day because of a cap holds up nobody.
+pub(super) async fn promote(
+    connection: &mut Connection,
+    conversation: &str,
+    lane: Lane,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE outbox SET head = 1 WHERE id = (SELECT w.id FROM outbox w WHERE w.conversation_id = $1 \
+         AND w.lane = $2 AND w.state IN ('queued', 'sending') AND w.capped = 0 ORDER BY w.id LIMIT 1)",
+    )
+    .bind(conversation)
+    .bind(lane.name())
     .execute(connection)
     .await?;
     Ok(())
 }
 
 impl Store {
-    /// Rows that were being sent when the program died are queued again and marked as perhaps repeated,
-    /// except those of which a status told, or which a person withdrew. Call it once at start, before anything is sent. Returns how many there were.
+    /// Says something that nobody asked for: in the transcript, and in the queue. None when there is no such
+    /// conversation, or when its channel sends nothing.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn recover_outbox(&self, now: i64) -> Result<u64, StoreError> {
-        self.write(move |connection| {
-            Box::pin(async move {
-                Ok(sqlx::query(
-                    "UPDATE outbox SET due_at = $1, updated_at = $1, \
-                     repeated = CASE WHEN delivery IS NULL AND withdrawn = 0 THEN 1 ELSE repeated END, \
-                     state = CASE WHEN delivery IS NOT NULL THEN 'sent' \
-                     WHEN withdrawn = 1 THEN 'unknown' ELSE 'queued' END WHERE state = 'sending'",
-                )
-                .bind(now)
-                .execute(connection)
-                .await?
-                .rows_affected())
-            })
-        })
-        .await
-    }
-
-    /// Takes the next row to send and marks it `sending`. A conversation's rows go in order, one at a
-    /// time.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn take_outgoing(&self, now: i64) -> Result<Option<OutboxRow>, StoreError> {
-        let waiting =
-            sqlx::query("SELECT 1 FROM outbox WHERE state = 'queued' AND due_at <= $1 LIMIT 1")
-                .bind(now)
-                .fetch_optional(&self.readers)
-                .await?;
-        if waiting.is_none() {
-            return Ok(None);
-        }
-        self.write(move |connection| {
-            Box::pin(async move {
-                let row = sqlx::query(
-                    "UPDATE outbox SET state = 'sending', attempts = attempts + 1, updated_at = $1 \
-                     WHERE id = (SELECT o.id FROM outbox o WHERE o.state = 'queued' AND o.due_at <= $1 \
-                     AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id \
-                     AND p.state IN ('queued', 'sending') AND p.id < o.id) \
-                     ORDER BY o.due_at, o.id LIMIT 1) \
-                     RETURNING id, sender, recipient, language, answer, attempts, conversation_id",
-                )
-                .bind(now)
-                .fetch_optional(&mut *connection)
-                .await?;
-                let Some(row) = row else { return Ok(None) };
-                let conversation = text(&row, "conversation_id")?;
-                let mut taken = OutboxRow::read(&row)?;
-                let gate = notify::gate(connection, &mut taken.message, &conversation, now).await?;
-                let (state, due, fault) = match gate {
-                    notify::Gate::Open => return Ok(Some(taken)),
-                    notify::Gate::Held { until, fault } => (OutboxState::Queued, until, fault),
-                    notify::Gate::Closed { fault } => (OutboxState::Failed, now, fault),
-                };
-                put_back(connection, &taken.message.id, state, due, fault).await?;
-                Ok(None)
-            })
-        })
-        .await
-    }
-
-    /// Records how sending ended. With [`OutboxState::Queued`] it is tried again at `due_at`, unless a
-    /// person has taken over meanwhile. A row that is not being sent stays as it is.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn record_sending(
+    pub async fn announce(
         &self,
-        id: &OutboxId,
-        state: OutboxState,
-        external_id: Option<String>,
-        fault: Option<String>,
-        due_at: i64,
+        announcement: Announcement,
         now: i64,
-    ) -> Result<(), StoreError> {
-        let id = id.clone();
+    ) -> Result<Option<OutboxId>, StoreError> {
         self.write(move |connection| {
             Box::pin(async move {
-                sqlx::query(
-                    "UPDATE outbox SET external_id = COALESCE($2, external_id), \
-                     state = CASE WHEN $1 = 'queued' AND withdrawn = 1 THEN 'failed' \
-                     WHEN $1 = 'unknown' AND delivery IS NOT NULL THEN 'sent' ELSE $1 END, \
-                     fault = CASE WHEN $1 = 'queued' AND withdrawn = 1 THEN fault ELSE $3 END, \
-                     due_at = $4, updated_at = $5 WHERE id = $6 AND state = 'sending'",
-                )
-                .bind(state.name())
-                .bind(external_id)
-                .bind(fault)
-                .bind(due_at)
-                .bind(now)
-                .bind(id.as_str())
-                .execute(connection)
-                .await?;
-                Ok(())
+                let row = sqlx::query(CONVERSATION)
+                    .bind(announcement.conversation.as_str())
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                let Some(row) = row else { return Ok(None) };
+                let state = ConversationState::read(&row)?;
+                if !state.channel.is_sent() {
+                    return Ok(None);
+                }
+                let message = NewOutboxRow {
+                    state: &state,
+                    turn: None,
+                    language: announcement.language,
+                    answer: &announcement.answer,
+                    by_human: false,
+                };
+                let kind = Kind {
+                    lane: announcement.lane,
+                    category: announcement.category,
+                    as_template: announcement.as_template,
+                };
+                say_as(connection, &message, &kind, None, now).await
             })
         })
         .await
     }
-}
-
-/// A row that was taken and may not go.
-async fn put_back(
-    connection: &mut Connection,
-    id: &OutboxId,
-    state: OutboxState,
-    due: i64,
-    fault: String,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE outbox SET state = $1, due_at = $2, fault = $3, attempts = attempts - 1 WHERE id = $4",
-    )
-    .bind(state.name())
-    .bind(due)
-    .bind(fault)
-    .bind(id.as_str())
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 impl OutboxRow {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
+        let mut answer: Answer = json(row, "answer")?;
+        // A template may lie ready that is not used while free words may be sent.
+        answer.template = optional_text(row, "template")?
+            .map(|template| serde_json::from_str(&template))
+            .transpose()?;
         Ok(Self {
             message: Outgoing {
                 id: text(row, "id")?.into(),
                 sender: text(row, "sender")?,
                 recipient: text(row, "recipient")?,
-                answer: json(row, "answer")?,
+                answer,
                 language: parsed(row, "language")?,
             },
+            conversation: text(row, "conversation_id")?.into(),
             attempts: number(row, "attempts")?,
+            epoch: number(row, "epoch")?,
+            lease_until: number(row, "lease_until")?,
         })
     }
 }

@@ -35,6 +35,8 @@ pub struct Claim {
 pub struct PendingMessage {
     /// Its id.
     pub id: InboxId,
+    /// The channel's id of it.
+    pub external_id: String,
     /// What was sent.
     pub content: InboundContent,
     /// When it was received, milliseconds since 1970.
@@ -173,7 +175,30 @@ impl Store {
         .await
     }
 
-    /// Ends every lease. Only for a process that owns the database alone, at its start.
+    /// Makes due now what is due or leased only after `limit`, as after a clock that was set back. Returns
+    /// how many conversations there were.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn pull_back(&self, now: i64, limit: i64) -> Result<u64, StoreError> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                Ok(sqlx::query(
+                    "UPDATE conversations SET due_at = CASE WHEN due_at > $2 THEN $1 ELSE due_at END, \
+                     lease_until = CASE WHEN lease_until > $2 THEN 0 ELSE lease_until END \
+                     WHERE due_at > 0 AND (due_at > $2 OR lease_until > $2)",
+                )
+                .bind(now)
+                .bind(limit)
+                .execute(connection)
+                .await?
+                .rows_affected())
+            })
+        })
+        .await
+    }
+
+    /// Ends every lease, of conversations and of rows that were being sent. Only for a process that owns the database alone, at its start.
     ///
     /// # Errors
     /// What the database says.
@@ -181,8 +206,13 @@ impl Store {
         self.write(|connection| {
             Box::pin(async move {
                 sqlx::query("UPDATE conversations SET lease_until = 0 WHERE lease_until > 0")
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await?;
+                sqlx::query(
+                    "UPDATE outbox SET lease_until = 0 WHERE state = 'sending' AND lease_until > 0",
+                )
+                .execute(connection)
+                .await?;
                 Ok(())
             })
         })
@@ -205,15 +235,34 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.readers)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(TurnRecord {
-                    id: text(row, "id")?.into(),
-                    outcome: json(row, "outcome")?,
-                    trace: json(row, "trace")?,
-                })
-            })
-            .collect()
+        rows.iter().map(TurnRecord::read).collect()
+    }
+
+    /// The turn that took a message; none before it ended.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn turn_that_took(
+        &self,
+        message: &InboxId,
+    ) -> Result<Option<TurnRecord>, StoreError> {
+        let row = sqlx::query(
+            "SELECT t.id, t.outcome, t.trace FROM inbox i JOIN turns t ON t.id = i.turn_id WHERE i.id = $1",
+        )
+        .bind(message.as_str())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.as_ref().map(TurnRecord::read).transpose()
+    }
+}
+
+impl TurnRecord {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: text(row, "id")?.into(),
+            outcome: json(row, "outcome")?,
+            trace: json(row, "trace")?,
+        })
     }
 }
 
@@ -225,7 +274,7 @@ async fn load(connection: &mut Connection, claimed: &Row) -> Result<Claim, Store
         .await?;
     let state = ConversationState::read(&row)?;
     let rows = sqlx::query(
-        "SELECT id, content, received_at FROM inbox WHERE conversation_id = $1 AND turn_id IS NULL \
+        "SELECT id, external_id, content, received_at FROM inbox WHERE conversation_id = $1 AND turn_id IS NULL \
          ORDER BY id",
     )
     .bind(&id)
@@ -236,6 +285,7 @@ async fn load(connection: &mut Connection, claimed: &Row) -> Result<Claim, Store
         .map(|row| {
             Ok(PendingMessage {
                 id: text(row, "id")?.into(),
+                external_id: text(row, "external_id")?,
                 content: json(row, "content")?,
                 received_at: number(row, "received_at")?,
             })

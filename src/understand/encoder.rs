@@ -54,20 +54,13 @@ impl SentenceEncoder {
     /// When there is no file (the error says how to get it), when it cannot be read, and when it is cut or of another
     /// layout. The weights' values are not verified here; the set-up script pins the file's checksum.
     pub fn open(path: &Path) -> Result<Self, EncoderError> {
-        let file = ModelFile::open(path, MAGIC)?;
-        let parts =
-            Tokenizer::new(&file).and_then(|tokenizer| Ok((tokenizer, Network::new(&file)?)));
-        match parts {
-            Ok((tokenizer, network)) => Ok(Self {
-                file,
-                tokenizer,
-                network,
-            }),
-            Err(problem) => Err(EncoderError::Layout {
-                path: path.to_owned(),
-                problem,
-            }),
-        }
+        let (file, tokenizer, network) =
+            ModelFile::open_model(path, MAGIC, Tokenizer::new, Network::new)?;
+        Ok(Self {
+            file,
+            tokenizer,
+            network,
+        })
     }
 
     /// The vector of `text`: 512 numbers of Euclidean length 1. Any text has one, also the empty text.

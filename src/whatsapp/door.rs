@@ -14,10 +14,11 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
-use super::webhook::{self, Item, ItemKind};
-use super::{notices, signature};
+use super::webhook::{self, Item, ItemKind, Status, StatusKind};
+use super::{notices, rates, signature};
 use crate::clock;
 use crate::config;
+use crate::domain::ErrorClass;
 use crate::failpoint;
 use crate::store::{Delivered, Event, Intake, Store, StoreError};
 
@@ -111,6 +112,12 @@ fn log(error: &StoreError) {
     tracing::error!(%error, "a webhook was not stored; Meta will send it again");
 }
 
+/// Why a message failed: the first error counts.
+fn failure(status: &Status) -> Option<(ErrorClass, i64)> {
+    let error = status.errors.first()?;
+    (status.status == StatusKind::Failed).then(|| (ErrorClass::of(error.code), error.code))
+}
+
 impl Door {
     fn intake(&self, body: &[u8]) -> Intake {
         let delivery = match webhook::parse(body) {
@@ -172,6 +179,11 @@ impl Door {
                 external_id: status.wamid.clone(),
                 outbox_id: status.outbox_id.as_ref().map(|id| id.0.clone()),
                 status: status.status.name().to_owned(),
+                failure: failure(&status),
+                priced: status
+                    .pricing
+                    .as_ref()
+                    .map(|pricing| rates::priced(&self.whatsapp.rates, pricing)),
                 body: item.raw.to_string(),
             }),
             // It is kept with what it changes.

@@ -12,18 +12,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::render::{self, Style};
 use crate::config;
-use crate::ports::{Messenger, Outgoing, SendError, SentMessage};
+use crate::ports::{Messenger, Outgoing, Seen, SendError, SentMessage};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Short, because a message on a connection that the other side just closed ends ambiguously.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// A typing indicator that comes late is worth nothing.
+const SEEN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why there is no client for the Graph API.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +95,21 @@ impl GraphMessenger {
         self
     }
 
+    fn request(&self, sender: &str, body: &Value) -> Result<RequestBuilder, SendError> {
+        let token = self
+            .number_tokens
+            .get(sender)
+            .or(self.token.as_ref())
+            .ok_or_else(|| {
+                SendError::Retry("there is no access token for this number".to_owned())
+            })?;
+        Ok(self
+            .client
+            .post(self.address(sender)?)
+            .bearer_auth(token.expose_secret())
+            .json(body))
+    }
+
     fn address(&self, sender: &str) -> Result<Url, SendError> {
         let mut address = self.graph.clone();
         address
@@ -107,20 +124,31 @@ impl GraphMessenger {
 #[async_trait]
 impl Messenger for GraphMessenger {
     async fn send(&self, message: &Outgoing) -> Result<SentMessage, SendError> {
-        let token = self
-            .number_tokens
-            .get(&message.sender)
-            .or(self.token.as_ref())
-            .ok_or_else(|| {
-                SendError::Retry("there is no access token for this number".to_owned())
-            })?;
-        let request = self
-            .client
-            .post(self.address(&message.sender)?)
-            .bearer_auth(token.expose_secret())
-            .json(&render::styled(message, &self.style));
+        let body = render::styled(message, &self.style);
+        let request = self.request(&message.sender, &body)?;
         outcome(request.send().await.map_err(unanswered)?).await
     }
+
+    async fn seen(&self, message: &Seen) -> Result<(), SendError> {
+        let request = self
+            .request(&message.recipient, &seen(&message.external_id))?
+            .timeout(SEEN_TIMEOUT);
+        let response = request.send().await.map_err(unanswered)?;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(without_code(status)),
+        }
+    }
+}
+
+/// Read receipt and typing indicator in one; it has no recipient.
+fn seen(wamid: &str) -> Value {
+    json!({
+        "messaging_product": "whatsapp",
+        "status": "read",
+        "message_id": wamid,
+        "typing_indicator": { "type": "text" },
+    })
 }
 
 /// What the lack of an answer means: only a connection that was never made is certain.

@@ -8,7 +8,7 @@ pub use account::{
     AccountEvent, AccountUpdate, BanState, NumberEvent, Preference, PreferenceValue, Restriction,
     change,
 };
-pub use status::{Status, StatusError, StatusKind};
+pub use status::{Pricing, Status, StatusConversation, StatusError, StatusKind, StatusRecipient};
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use tempfile::tempdir;
 use tokio::process::Command;
 
-use crate::support::program::Program;
+use crate::support::program::{Program, warm};
 
 const PASSWORD: &str = "a-long-desk-password";
 
@@ -31,7 +30,7 @@ async fn a_customer_buys_and_a_colleague_answers() {
         "no Chromium at {chromium}; run `make chromium`"
     );
 
-    let data = tempdir().unwrap();
+    let data = warm().await;
     let program = Program::serve(data.path(), &[("SPORTELLO_DESK__PASSWORD", PASSWORD)])
         .await
         .unwrap();

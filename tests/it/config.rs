@@ -11,8 +11,14 @@ use sportello::config::{self, Config, Flag, PaymentProvider, ToolMode};
 const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sportello.toml");
 
 /// The keys whose default is that they are not set.
-const WITHOUT_DEFAULT: [&str; 21] = [
+const WITHOUT_DEFAULT: [&str; 27] = [
     "server.public_url",
+    "server.api_token",
+    "agent.disclosure",
+    "whatsapp.catalog_id",
+    "whatsapp.templates",
+    "whatsapp.budget.conversation",
+    "whatsapp.budget.day",
     "knowledge.path",
     "llm.base_url",
     "llm.api_key",
@@ -158,7 +164,9 @@ fn the_default_file_documents_every_key_once_with_its_default() {
 #[test]
 fn everything_in_the_default_file_can_be_switched_on() {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("knowledge")).unwrap();
+    for name in ["knowledge", "templates"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
     let mut text = fs::read_to_string(DEFAULT_FILE).unwrap();
     for (_, line, _) in documented() {
         text = text.replacen(&format!("# {line}\n"), &format!("{line}\n"), 1);

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::support::model::{Reply, ScriptedModel};
+use crate::support::program::warm;
 
 const PUBLIC_URL: &str = "https://shop.example";
 
@@ -33,7 +34,7 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        let data = tempdir().unwrap();
+        let data = warm().await;
         let config = Config {
             demo: true,
             ..Config::default()

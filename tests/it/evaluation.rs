@@ -7,10 +7,11 @@ use serde_json::Value;
 use tempfile::tempdir;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::program::command;
+use crate::support::program::{command, warm};
 
+/// Runs a suite; what was embedded and fitted for the runs before is still there.
 async fn run(suite: &Path, json: &Path) -> (Option<i32>, Value, String) {
-    let data = tempdir().unwrap();
+    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("evaluation");
     let arguments = [
         "eval",
         "run",
@@ -18,7 +19,7 @@ async fn run(suite: &Path, json: &Path) -> (Option<i32>, Value, String) {
         "--json",
         json.to_str().unwrap(),
     ];
-    let output = command(data.path(), &arguments).output().await.unwrap();
+    let output = command(&data, &arguments).output().await.unwrap();
     let report = std::fs::read_to_string(json).ok();
     let report = report
         .and_then(|text| serde_json::from_str(&text).ok())
@@ -85,7 +86,7 @@ async fn chat(data: &Path, phone: Option<&str>, lines: &[&str]) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_an_unknown_and_a_foreign_order_are_answered_alike() {
-    let data = tempdir().unwrap();
+    let data = warm().await;
     let mut answers = Vec::new();
     // Someone else's order with a wrong address, with another customer's, and an order that does not exist.
     for (number, email) in [
@@ -107,7 +108,7 @@ async fn a_wrong_an_unknown_and_a_foreign_order_are_answered_alike() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_file_holds_a_card_number() {
-    let data = tempdir().unwrap();
+    let data = warm().await;
     let lines = [
         "I want to buy the Aria espresso machine",
         "pay with 4111 1111 1111 1111",

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod contracts;
@@ -36,6 +38,8 @@ mod rerank;
 mod search;
 #[cfg(test)]
 mod serving;
+#[cfg(test)]
+mod simulate;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

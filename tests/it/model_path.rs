@@ -2,16 +2,13 @@
 
 mod conversations;
 
-use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use tempfile::{TempDir, tempdir};
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::OnceCell;
 
 use crate::support::model::{Reply, ScriptedModel};
-use crate::support::program::command;
+use crate::support::program::{command, warm};
 
 /// Says the lines in one conversation and answers a turn for each.
 async fn chat(model: &ScriptedModel, mode: &str, lines: &[&str]) -> Vec<Value> {
@@ -25,7 +22,7 @@ async fn chat_as(
     phone: Option<&str>,
     lines: &[&str],
 ) -> Vec<Value> {
-    let data = prepared().await;
+    let data = warm().await;
     let mut arguments = vec!["chat", "--json"];
     if let Some(phone) = phone {
         arguments.extend(["--phone", phone]);
@@ -54,34 +51,6 @@ async fn chat_as(
         .collect();
     assert_eq!(turns.len(), lines.len());
     turns
-}
-
-/// A data folder with an index and fitted intents of its own; made once and then copied.
-async fn prepared() -> TempDir {
-    static PREPARED: OnceCell<TempDir> = OnceCell::const_new();
-    let made = PREPARED.get_or_init(|| async {
-        let folder = tempdir().unwrap();
-        let index = command(folder.path(), &["index"]).output().await.unwrap();
-        assert!(index.status.success(), "{index:?}");
-        folder
-    });
-    let folder = tempdir().unwrap();
-    copy(made.await.path(), folder.path());
-    folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            std::fs::create_dir(&target).unwrap();
-            copy(&entry.path(), &target);
-        } else if kind.is_file() {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 fn tools(turn: &Value) -> Vec<&str> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::support::graph::{Graph, NUMBER, SECRET, TOKEN, sign, text_webhook};
-use crate::support::program::{Program, command};
+use crate::support::program::{Program, command, warm};
 
 pub async fn deliver(url: &str, body: &Value) -> Option<u16> {
     let bytes = serde_json::to_vec(body).unwrap();
@@ -57,7 +57,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_on_whatsapp_is_answered_once() {
-    let (data, graph) = (tempdir().unwrap(), Graph::start().await);
+    let (data, graph) = (warm().await, Graph::start().await);
     let program = serve(data.path(), &graph, &[]).await.unwrap();
     let client = reqwest::Client::new();
     let door = format!("{}/webhooks/whatsapp", program.url);
@@ -107,7 +107,7 @@ async fn a_message_on_whatsapp_is_answered_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_at_any_point_costs_no_message() {
-    let (data, graph) = (tempdir().unwrap(), Graph::start().await);
+    let (data, graph) = (warm().await, Graph::start().await);
     let mut survived = false;
     for n in 1..=20 {
         let before = graph.sent().len();
@@ -251,7 +251,7 @@ async fn all_doors_show_the_same_tools() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_keeps_its_contract() {
     use tokio::io::AsyncWriteExt as _;
-    let data = tempdir().unwrap();
+    let data = warm().await;
     let mut child = command(data.path(), &["understand"])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

@@ -5,18 +5,25 @@ mod backup;
 mod claims;
 mod disk_full;
 mod files;
+mod lanes;
 mod model;
 mod money;
 mod outbox;
 mod plans;
+mod refusals;
 mod sending;
+mod sending_model;
+mod statuses;
 
 use std::path::Path;
 
 use sportello::domain::{
-    Answer, Channel, ConversationId, Inbound, InboundContent, Language, Outcome, TurnId, TurnTrace,
+    Answer, Channel, ConversationId, Inbound, InboundContent, Language, Outcome, TemplateChange,
+    TemplateMessage, TemplateStatus, TurnId, TurnTrace,
 };
-use sportello::store::{Accepted, Claim, Closing, DeskDelivery, Intake, OutboxState, Store};
+use sportello::store::{
+    Accepted, Claim, Closing, DeskDelivery, Ending, Intake, OutboxRow, Pace, Store, Taker,
+};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Row as _};
 use tempfile::TempDir;
@@ -96,40 +103,61 @@ pub fn answered(claim: &Claim, words: &str) -> Closing {
 
 /// A conversation whose customer is answered with each of the words, in order.
 pub async fn answers(store: &Store, sender: &str, words: &[&str]) -> ConversationId {
+    answers_at(store, NOW, sender, words).await
+}
+
+/// The same at another time.
+pub async fn answers_at(store: &Store, now: i64, sender: &str, words: &[&str]) -> ConversationId {
     let mut conversation = None;
     for (place, words) in words.iter().enumerate() {
-        let id = format!("wamid.{sender}.{place}");
-        let accepted = accept(store, vec![message(sender, &id, text("ciao"))], NOW).await;
+        let id = format!("wamid.{sender}.{place}.{now}");
+        let inbound = Inbound {
+            sent_at: now / 1000,
+            ..message(sender, &id, text("ciao"))
+        };
+        let accepted = accept(store, vec![inbound], now).await;
         conversation = Some(accepted[0].conversation.clone());
-        let claim = claim(store, NOW).await.unwrap();
+        let claim = claim(store, now).await.unwrap();
         store
-            .close_turn(answered(&claim, words), NOW)
+            .close_turn(answered(&claim, words), now)
             .await
             .unwrap();
     }
     conversation.unwrap()
 }
 
+/// A sender.
+pub fn taker(owner: &str) -> Taker {
+    Taker {
+        owner: owner.to_owned(),
+        lease: LEASE,
+        pace: Pace::default(),
+    }
+}
+
 /// The next message to send, marked `sending`: its words.
-pub async fn taken(store: &Store, now: i64) -> Option<(sportello::store::OutboxRow, String)> {
-    let row = store.take_outgoing(now).await.unwrap()?;
+pub async fn taken(store: &Store, now: i64) -> Option<(OutboxRow, String)> {
+    let taken = store.take_outgoing(&taker("tester"), now).await.unwrap();
+    let row = taken.row?;
     let words = row.message.answer.text.clone();
     Some((row, words))
 }
 
-pub async fn sent(store: &Store, row: &sportello::store::OutboxRow, wamid: &str) {
-    let id = &row.message.id;
-    store
-        .record_sending(
-            id,
-            OutboxState::Sent,
-            Some(wamid.to_owned()),
-            None,
-            NOW,
-            NOW,
-        )
-        .await
-        .unwrap();
+pub async fn sent(store: &Store, row: &OutboxRow, wamid: &str) {
+    ended(store, row, Ending::Sent(wamid.to_owned())).await;
+}
+
+/// Records how sending ended: whether a person got the conversation.
+pub async fn ended(store: &Store, row: &OutboxRow, ending: Ending) -> bool {
+    store.record_sending(row, ending, NOW).await.unwrap()
+}
+
+/// Not sent, and tried again then.
+pub fn again(due_at: i64) -> Ending {
+    Ending::Again {
+        due_at,
+        fault: "stand-in".to_owned(),
+    }
 }
 
 /// What the desk sees of the messages that were sent in a conversation.
@@ -149,4 +177,32 @@ pub async fn count(folder: &Path, question: &'static str) -> i64 {
     let mut connection = second_connection(folder).await;
     let row = sqlx::query(question).fetch_one(&mut connection).await;
     row.unwrap().get(0)
+}
+
+/// Words that go as a template.
+fn by_template(words: &str, name: &str) -> Answer {
+    Answer {
+        template: Some(Box::new(TemplateMessage {
+            name: name.to_owned(),
+            language: "it".to_owned(),
+            header: None,
+            body: Vec::new(),
+            buttons: Vec::new(),
+        })),
+        ..Answer::text(words)
+    }
+}
+
+/// The channel says that a template may be sent.
+async fn approve(store: &Store, name: &str) {
+    let change = TemplateChange {
+        name: name.to_owned(),
+        language: "it".to_owned(),
+        external_id: None,
+        status: Some(TemplateStatus::Approved),
+        category: None,
+        quality: None,
+        reason: None,
+    };
+    store.record_template(change, NOW).await.unwrap();
 }

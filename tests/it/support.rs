@@ -7,4 +7,5 @@ pub mod model;
 pub mod program;
 pub mod python;
 pub mod qdrant_server;
+pub mod stand_in;
 pub mod stripe;

@@ -12,10 +12,12 @@ use sportello::domain::{
 };
 use sportello::ports::{ChatModel, ModelError, ModelReply, ModelRequest};
 use sportello::store::{Intake, TurnRecord};
-use sportello::worker::Worker;
+use sportello::worker::{Budget, Worker};
 use sportello::{clock, config};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+
+use crate::support::program::warm;
 
 /// A model with a fault: it panics when it reads the word.
 struct Faulty {
@@ -53,7 +55,7 @@ struct Shop {
 }
 
 async fn shop(word: &'static str, takes: Duration) -> Shop {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = warm().await;
     let config = config::load(None, std::iter::empty(), &[]).unwrap();
     let app = App::open(config, folder.path(), "http://127.0.0.1")
         .await
@@ -85,6 +87,8 @@ async fn shop(word: &'static str, takes: Duration) -> Shop {
         inbox: Arc::clone(&app.inbox),
         outbox: Arc::clone(&app.outbox),
         desk: Arc::new(|| Desk::Open),
+        presence: None,
+        budget: Budget::default(),
     };
     Shop {
         app,

@@ -9,41 +9,46 @@ let due = 0;
 let offset = 0;
 
 async function list() {
-  const { conversations, waiting, now } = await call("conversations");
+  const { conversations, waiting, alerts, spent, now } = await call("conversations");
   offset = now - Date.now();
   const held = conversations.filter((conversation) => conversation.holder === "human");
   const others = conversations.filter((conversation) => conversation.holder !== "human");
   document.getElementById("waiting").replaceChildren(...held.map(entry));
   document.getElementById("others").replaceChildren(...others.map(entry));
+  document.getElementById("alerts").replaceChildren(...alerts.map(alarm));
+  document.getElementById("spent").textContent = spent.map(cost).join(" · ");
   document.getElementById("nobody").hidden = held.length > 0;
   document.getElementById("count").textContent = String(waiting);
   document.title = waiting > 0 ? `(${waiting}) ${title}` : title;
 }
 
-/** What WhatsApp says of our numbers and templates, and a button to put each word aside. */
-async function alerts() {
-  const { numbers, alerts } = await call("channel");
-  const now = Date.now();
-  const stopped = numbers.filter(({ stopped_reason: reason, stopped_until: until }) => reason && (!until || until > now));
-  const place = document.getElementById("alerts");
-  place.replaceChildren(
-    ...stopped.map(({ display, number, stopped_reason: reason }) =>
-      element("p", { className: "alert severe", role: "alert" }, `${display ?? number} does not send: ${reason}`),
-    ),
-    ...alerts.map(notice),
-  );
-  place.hidden = place.childElementCount === 0;
+/** What WhatsApp says of our numbers, and of templates that cannot be used. */
+async function account() {
+  const { numbers, templates } = await call("channel");
+  const about = ({ display, number, quality, tier, stopped_reason: stopped }) =>
+    [display ?? number, quality && `quality ${quality}`, tier, stopped && `does not send: ${stopped}`].filter(Boolean).join(" · ");
+  const unusable = templates.filter(({ status }) => status && status !== "APPROVED");
+  const lines = [...numbers.map(about), ...unusable.map(({ name, language, status }) => `${name} (${language}): ${status}`)];
+  document.getElementById("account").replaceChildren(...lines.map((line) => element("li", {}, line)));
 }
 
-function notice({ id, subject, text, severe, at }) {
-  const seen = element("button", { type: "button" }, "Seen");
-  seen.addEventListener("click", () =>
-    call(`alerts/${encodeURIComponent(id)}/seen`, {})
-      .then(alerts)
-      .catch(() => {}),
-  );
-  const when = element("time", {}, since(at, Date.now() + offset));
-  return element("p", { className: severe ? "alert severe" : "alert" }, `${subject}: ${text} `, when, seen);
+const ALERTS = {
+  number: "Nothing is sent from a number",
+  bulk: "Notifications pause",
+  template: "A template is stopped",
+  payload: "A message was wrong",
+  marketing_api: "Marketing was refused",
+};
+
+function alarm({ kind, subject, detail, times }) {
+  const button = element("button", { type: "button" }, "Done");
+  button.addEventListener("click", () => call("alerts/clear", { kind, subject }).then(soon, soon));
+  const often = times > 1 ? ` (${times} times)` : "";
+  return element("li", {}, element("strong", {}, `${ALERTS[kind] ?? kind}: ${subject}`), element("span", {}, detail + often), button);
+}
+
+function cost({ currency, messages, micros }) {
+  return `Messages today: ${messages}, ${(micros / 1_000_000).toFixed(2)} ${currency}`;
 }
 
 function entry(conversation) {
@@ -111,7 +116,7 @@ function follow() {
 
 follow();
 setInterval(soon, 30_000);
-const look = () => alerts().catch(() => {});
+const look = () => account().catch(() => {});
 look();
 setInterval(look, 60_000);
 if (location.hash.length > 1) choose(location.hash.slice(1));

@@ -19,6 +19,9 @@ export const REASONS = {
   limit: "Limit reached",
   proofs: "Order not proved",
   failure: "Something failed",
+  window: "Not sent: the 24 hours are over",
+  not_sent: "A message was not sent",
+  perhaps_sent: "A message was perhaps sent",
 };
 
 const CHANNELS = { whatsapp: "WhatsApp", web: "Web chat", terminal: "Terminal" };

@@ -4,10 +4,10 @@ use super::Section;
 use super::bench::{Bench, Embedded};
 use super::figure::{Figure, Unit};
 use super::intent::{self, BANKING, CLINC, HWU, Task, answers, unfit};
-use super::measures::mean;
 use super::sentiment::{Tweets, confusion, tweets};
 use crate::app::AppError;
 use crate::domain::Language;
+use crate::eval::measures::mean;
 use crate::understand::{IntentModel, LabelledText, Languages, SentimentModel};
 
 /// What is left of a message.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::measures::{Bin, Confusion};
+use crate::eval::measures::{Bin, Confusion};
 
 /// Side of a cell, in units of the drawing.
 const CELL: usize = 26;

@@ -1,6 +1,6 @@
 //! One measured number with what is expected of it.
 
-use super::measures::{self, share};
+use crate::eval::measures::{self, share};
 
 /// A measured number.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,11 +5,11 @@ use std::time::Instant;
 use super::bench::Bench;
 use super::draw::{calibration_curve, confusion_matrix};
 use super::figure::{CALIBRATED, Figure, Target, Unit};
-use super::measures::{Confusion, accuracy_at_recall, auroc, calibration, calibration_error};
 use super::sets::Row;
 use super::{Drawing, Section, Table};
 use crate::app::AppError;
 use crate::domain::Language;
+use crate::eval::measures::{Confusion, accuracy_at_recall, auroc, calibration, calibration_error};
 use crate::understand::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE, VectorsOf};
 
 /// The share of what is out of scope that must be found where the accuracy in scope is taken.

@@ -3,11 +3,11 @@
 use super::bench::Bench;
 use super::draw::{calibration_curve, confusion_matrix};
 use super::figure::{Figure, Target, Unit};
-use super::measures::{Confusion, calibration, calibration_error, share};
 use super::sets::{FOLDERS, Row};
 use super::{Drawing, LANGUAGES, Section, Table};
 use crate::app::AppError;
 use crate::domain::Language;
+use crate::eval::measures::{Confusion, calibration, calibration_error, share};
 use crate::understand::Languages;
 
 const TWEETS: Target = Target::new(97.9, 98.7);

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use super::Section;
 use super::bench::Bench;
 use super::figure::{Figure, Target};
-use super::measures::mean;
 use super::ranking::{first_is_relevant, ndcg_at_10, reciprocal_rank};
 use crate::app::{App, AppError, Corpus, CorpusSearch};
 use crate::config::{BuiltinEncoder, Config};
 use crate::domain::Language;
+use crate::eval::measures::mean;
 use crate::ports::Filter;
 use crate::retrieval::{Found, Query, SearchLegs};
 

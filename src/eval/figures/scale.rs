@@ -9,9 +9,9 @@ use rand::{Rng as _, SeedableRng as _};
 use super::Section;
 use super::bench::Bench;
 use super::figure::{Figure, Target, Unit};
-use super::measures::median;
 use crate::app::{AppError, Corpus, CorpusSearch};
 use crate::domain::{Language, Passage, PassageKind, Ranking};
+use crate::eval::measures::median;
 use crate::ports::IndexPoint;
 use crate::retrieval::SearchLegs;
 

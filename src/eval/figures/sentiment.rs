@@ -3,11 +3,11 @@
 use super::bench::{Bench, Embedded};
 use super::draw::confusion_matrix;
 use super::figure::{Figure, Target, Unit};
-use super::measures::{Confusion, mean};
 use super::sets::{FOLDERS, Row};
 use super::{Drawing, LANGUAGES, Section};
 use crate::app::AppError;
 use crate::domain::{Language, Polarity};
+use crate::eval::measures::{Confusion, mean};
 use crate::understand::{Languages, SentimentModel, VectorsOf};
 
 const MEAN: Target = Target::new(65.0, 69.4);

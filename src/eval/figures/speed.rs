@@ -5,9 +5,9 @@ use std::time::Instant;
 use super::bench::Bench;
 use super::figure::{Figure, Target, Unit};
 use super::intent::unfit;
-use super::measures::median;
 use super::{LANGUAGES, Section, scale};
 use crate::app::AppError;
+use crate::eval::measures::median;
 use crate::ports::Embedder;
 use crate::understand::{IntentModel, Languages, SentimentModel, Understanding, Vectors, entities};
 

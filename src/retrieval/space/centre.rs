@@ -59,11 +59,7 @@ impl CentreTexts {
         let retrieval = retrieval.embed_queries(&words).await?;
         let sentence = sentence.embed_queries(&words).await?;
         let languages = texts.iter().map(|(_, language)| *language);
-        Ok(languages
-            .zip(retrieval)
-            .zip(sentence)
-            .map(|((language, retrieval), sentence)| (language, retrieval, sentence))
-            .collect())
+        Ok(together(languages, retrieval, sentence))
     }
 
     /// Vectors of passages, each leaning towards its title.
@@ -91,12 +87,20 @@ impl CentreTexts {
             sentence.embed(&wholes).await?,
         );
         let languages = texts.iter().map(|text| text.language);
-        Ok(languages
-            .zip(retrieval)
-            .zip(sentence)
-            .map(|((language, retrieval), sentence)| (language, retrieval, sentence))
-            .collect())
+        Ok(together(languages, retrieval, sentence))
     }
+}
+
+fn together(
+    languages: impl Iterator<Item = Language>,
+    retrieval: impl IntoIterator<Item = Vec<f32>>,
+    sentence: impl IntoIterator<Item = Vec<f32>>,
+) -> Vec<CentreText> {
+    languages
+        .zip(retrieval)
+        .zip(sentence)
+        .map(|((language, retrieval), sentence)| (language, retrieval, sentence))
+        .collect()
 }
 
 impl Centre {

@@ -1,14 +1,4 @@
--- Who may be written to: append-only, the latest of a purpose counts.
-CREATE TABLE IF NOT EXISTS consents (
-    contact_id TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    state TEXT NOT NULL,
-    source TEXT NOT NULL,
-    shown TEXT,
-    proof TEXT,
-    at BIGINT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS consents_latest ON consents (contact_id, purpose, at);
+-- Consents come by phone, too.
 CREATE INDEX contacts_by_phone ON contacts (phone) WHERE phone IS NOT NULL;
 
 -- What the channel says of our templates, numbers and account.
@@ -34,16 +24,6 @@ CREATE TABLE channel_numbers (
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX channel_numbers_display ON channel_numbers (display) WHERE display IS NOT NULL;
-CREATE TABLE channel_alerts (
-    id TEXT PRIMARY KEY,
-    kind TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    text TEXT NOT NULL,
-    severe BIGINT NOT NULL,
-    at BIGINT NOT NULL,
-    seen_at BIGINT
-);
-CREATE INDEX channel_alerts_open ON channel_alerts (id) WHERE seen_at IS NULL;
 
 -- A notification is said once under its key.
 CREATE TABLE notifications (

@@ -53,7 +53,7 @@ pub(in crate::understand) struct Tensor<T> {
 
 impl ModelFile {
     /// Maps the file and checks its header, which begins with the model's `magic`. Touches the first page only.
-    pub(in crate::understand) fn open(path: &Path, magic: &[u8]) -> Result<Self, EncoderError> {
+    fn open(path: &Path, magic: &[u8]) -> Result<Self, EncoderError> {
         let map = FileMap::open(path).map_err(|source| {
             match source.kind() == std::io::ErrorKind::NotFound {
                 true => EncoderError::Missing(path.to_owned()),
@@ -79,6 +79,23 @@ impl ModelFile {
                 problem: problem.to_owned(),
             }),
             None => Ok(Self { map }),
+        }
+    }
+
+    /// Maps the file and finds the parts of its model, the tokenizer's first.
+    pub(in crate::understand) fn open_model<T, N>(
+        path: &Path,
+        magic: &[u8],
+        tokenizer: fn(&Self) -> Result<T, String>,
+        network: fn(&Self) -> Result<N, String>,
+    ) -> Result<(Self, T, N), EncoderError> {
+        let file = Self::open(path, magic)?;
+        match tokenizer(&file).and_then(|tokenizer| Ok((tokenizer, network(&file)?))) {
+            Ok((tokenizer, network)) => Ok((file, tokenizer, network)),
+            Err(problem) => Err(EncoderError::Layout {
+                path: path.to_owned(),
+                problem,
+            }),
         }
     }
 

@@ -1,46 +1,13 @@
-//! Meta's error codes, by what is to be done about them.
+//! Meta's error codes, by what is to be done about them. What each class means and what happens then is written at
+//! [`ErrorClass`].
 
 use reqwest::StatusCode;
 
+pub use crate::domain::ErrorClass;
 use crate::ports::SendError;
 
-/// A class of errors. The same code may come in the answer to a request or in a `failed` status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ErrorClass {
-    /// A fault of Meta's that passes.
-    Transient,
-    /// Too many requests of the app, the account or the number: slow down.
-    Throughput,
-    /// Too many messages to one customer: hold that customer's.
-    Pair,
-    /// The account is held for a while: pause bulk messages.
-    AccountHold,
-    /// The 24 hours since the customer's last message are over: only a template may go out.
-    Window,
-    /// The customer cannot be reached on WhatsApp.
-    Undeliverable,
-    /// Meta's own cap on marketing: once more after a day at the earliest.
-    MarketingCap,
-    /// The customer stopped marketing messages.
-    OptedOut,
-    /// The customer is in an experiment of Meta's.
-    Experiment,
-    /// This recipient does not get this message: blocked, wrong kind of id, country.
-    Recipient,
-    /// The request is wrong: a fault of ours.
-    Payload,
-    /// The template is wrong, paused or disabled.
-    Template,
-    /// The account, its payment, its permissions or its token: a person is needed.
-    Account,
-    /// The marketing messages API refused.
-    MarketingApi,
-    /// A code that we do not know.
-    Unknown,
-}
-
 impl ErrorClass {
-    /// The class of a code.
+    /// The class of one of Meta's codes.
     #[must_use]
     pub fn of(code: i64) -> Self {
         match code {
@@ -54,7 +21,8 @@ impl ErrorClass {
             131_050 => Self::OptedOut,
             130_472 => Self::Experiment,
             130_403 | 130_497 | 131_062 | 131_063 => Self::Recipient,
-            100 | 131_008 | 131_009 | 131_051..=131_053 => Self::Payload,
+            100 | 131_008 | 131_009 | 131_051 => Self::Payload,
+            131_052 | 131_053 => Self::Media,
             132_000 | 132_001 | 132_005 | 132_007 | 132_012 | 132_015 | 132_016 | 132_018
             | 132_068 | 132_069 => Self::Template,
             3 | 10 | 190 | 200..=299 | 368 | 131_005 | 131_031 | 131_042 | 133_010 => Self::Account,
@@ -63,27 +31,19 @@ impl ErrorClass {
         }
     }
 
-    /// What a sender does about it. A code we know says for certain that nothing was sent; one we do not
-    /// know says so only when Meta blames the request.
+    /// What an answer with this code means. A code we know says for certain that nothing was sent, whatever the HTTP
+    /// status; one we do not know says so only when Meta blames the request.
     pub(super) fn send_error(self, code: i64, status: StatusCode, trace: &str) -> SendError {
         let reason =
-            format!("the Graph API answered {status}, code {code} ({self:?}), trace {trace}");
-        match self {
-            Self::Transient | Self::Throughput | Self::Pair | Self::AccountHold => {
-                SendError::Retry(reason)
+            format!("the Graph API answered {status}, code {code} ({self}), trace {trace}");
+        if self == Self::Unknown && !status.is_client_error() {
+            SendError::Ambiguous(reason)
+        } else {
+            SendError::Refused {
+                class: self,
+                code,
+                reason,
             }
-            Self::Unknown if !status.is_client_error() => SendError::Ambiguous(reason),
-            Self::Window
-            | Self::Undeliverable
-            | Self::MarketingCap
-            | Self::OptedOut
-            | Self::Experiment
-            | Self::Recipient
-            | Self::Payload
-            | Self::Template
-            | Self::Account
-            | Self::MarketingApi
-            | Self::Unknown => SendError::Rejected(reason),
         }
     }
 }

@@ -18,6 +18,47 @@ pub struct Status {
     pub outbox_id: Option<OutboxId>,
     /// Why it failed.
     pub errors: Vec<StatusError>,
+    /// Whom it was for, as far as Meta says: phone, business-scoped user id, that of the parent portfolio.
+    pub recipient: StatusRecipient,
+    /// What it costs; once, with `sent` or `delivered`.
+    pub pricing: Option<Pricing>,
+    /// The conversation; since v24 only of a free entry point.
+    pub conversation: Option<StatusConversation>,
+}
+
+/// Whom a message was for. Each may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StatusRecipient {
+    /// The phone, digits without `+`.
+    pub phone: Option<String>,
+    /// The business-scoped user id.
+    pub user_id: Option<String>,
+    /// The user id of the parent portfolio.
+    pub parent_user_id: Option<String>,
+}
+
+/// What a message costs. Every part may be absent or of a kind that we do not know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pricing {
+    /// Whether it is billed; on its way out of the API.
+    pub billable: Option<bool>,
+    /// `PMP`, formerly `CBP`.
+    pub model: Option<String>,
+    /// `regular`, `free_customer_service`, `free_entry_point`, `free_group_customer_service`.
+    pub kind: Option<String>,
+    /// `service`, `utility`, `marketing`, `authentication`, …
+    pub category: Option<String>,
+}
+
+/// A conversation as Meta bills it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusConversation {
+    /// Meta's id.
+    pub id: String,
+    /// `service`, `referral_conversion`, …
+    pub origin: Option<String>,
+    /// When it ends, seconds since 1970.
+    pub expires_at: Option<i64>,
 }
 
 /// How far a message got.
@@ -92,6 +133,16 @@ pub(super) fn parse(status: &Value) -> Result<(String, Status), String> {
         errors: errors
             .map(|errors| errors.iter().filter_map(error).collect())
             .unwrap_or_default(),
+        recipient: StatusRecipient {
+            phone: text(status, "recipient_id"),
+            user_id: text(status, "recipient_user_id"),
+            parent_user_id: text(status, "parent_recipient_user_id"),
+        },
+        pricing: status
+            .get("pricing")
+            .filter(|pricing| pricing.is_object())
+            .map(pricing),
+        conversation: status.get("conversation").and_then(conversation),
     };
     Ok((key, status))
 }
@@ -100,5 +151,24 @@ fn error(error: &Value) -> Option<StatusError> {
     Some(StatusError {
         code: integer(error.get("code"))?,
         title: text(error, "title"),
+    })
+}
+
+fn pricing(pricing: &Value) -> Pricing {
+    Pricing {
+        billable: pricing.get("billable").and_then(Value::as_bool),
+        model: text(pricing, "pricing_model"),
+        kind: text(pricing, "type"),
+        category: text(pricing, "category"),
+    }
+}
+
+fn conversation(conversation: &Value) -> Option<StatusConversation> {
+    Some(StatusConversation {
+        id: text(conversation, "id")?,
+        origin: conversation
+            .get("origin")
+            .and_then(|origin| text(origin, "type")),
+        expires_at: integer(conversation.get("expiration_timestamp")),
     })
 }

@@ -82,6 +82,7 @@ async fn events_and_statuses_are_kept_once() {
             outbox_id: None,
             status: "sent".to_owned(),
             body: "{}".to_owned(),
+            ..Delivered::default()
         }],
         ..Intake::default()
     };

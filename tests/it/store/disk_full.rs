@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 use reqwest::Client;
 use serde_json::{Value, json};
 use sqlx::Row as _;
-use tempfile::tempdir;
 use tokio::process::Command;
 
 use super::{NOW, count, second_connection};
 use crate::support::graph::{Graph, NUMBER, SECRET, TOKEN, sign, text_webhook};
-use crate::support::program::{Program, command};
+use crate::support::program::{Program, command, warm};
 
 /// Serves, surviving the signal with which the system tells of the limit.
 async fn serve(data: &Path, graph: &Graph) -> Program {
@@ -84,10 +83,8 @@ async fn stored(data: &Path, place: usize) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_with_200_is_there_and_the_rest_was_503() {
-    let (data, graph, client) = (tempdir().unwrap(), Graph::start().await, Client::new());
+    let (data, graph, client) = (warm().await, Graph::start().await, Client::new());
     let data = data.path();
-    let indexed = command(data, &["index"]).output().await.unwrap();
-    assert_eq!(indexed.status.code(), Some(0));
     let program = serve(data, &graph).await;
     let mut accepted = BTreeSet::new();
     for place in 0..2 {

@@ -1,9 +1,9 @@
 //! The outbox: order, crashes, take-overs, statuses.
 
 use sportello::domain::Holder;
-use sportello::store::{Delivered, Intake, OutboxRow, OutboxState, Store};
+use sportello::store::{Delivered, Ending, Intake, OutboxRow, Store, StoreError};
 
-use super::{NOW, OURS, answers, deliveries, empty, sent, taken};
+use super::{LEASE, NOW, OURS, again, answers, deliveries, empty, ended, sent, taken, taker};
 
 async fn told(store: &Store, row: &OutboxRow, wamid: &str, status: &str) {
     let delivery = Delivered {
@@ -13,20 +13,13 @@ async fn told(store: &Store, row: &OutboxRow, wamid: &str, status: &str) {
         outbox_id: Some(row.message.id.0.clone()),
         status: status.to_owned(),
         body: "{}".to_owned(),
+        ..Delivered::default()
     };
     let intake = Intake {
         deliveries: vec![delivery],
         ..Intake::default()
     };
     store.accept(intake, NOW).await.unwrap();
-}
-
-async fn ended(store: &Store, row: &OutboxRow, state: OutboxState, due_at: i64) {
-    let fault = Some("stand-in".to_owned());
-    store
-        .record_sending(&row.message.id, state, None, fault, due_at, NOW)
-        .await
-        .unwrap();
 }
 
 #[tokio::test]
@@ -45,7 +38,7 @@ async fn the_messages_of_a_conversation_go_one_after_the_other() {
     assert!(taken(&store, NOW).await.is_none(), "a2 waits for a1");
 
     // A first message that is tried again later still goes first.
-    ended(&store, &a1, OutboxState::Queued, NOW + 1_000).await;
+    ended(&store, &a1, again(NOW + 1_000)).await;
     assert!(taken(&store, NOW + 999).await.is_none());
     let (a1, words) = taken(&store, NOW + 1_000).await.unwrap();
     assert_eq!((words.as_str(), a1.attempts), ("a1", 2));
@@ -53,7 +46,7 @@ async fn the_messages_of_a_conversation_go_one_after_the_other() {
     sent(&store, &b1, "wamid.b1").await;
     let (a2, words) = taken(&store, NOW + 1_000).await.unwrap();
     assert_eq!(words, "a2");
-    ended(&store, &a2, OutboxState::Failed, NOW).await;
+    ended(&store, &a2, Ending::Failed("stand-in".to_owned())).await;
     assert!(taken(&store, NOW + 100_000).await.is_none());
 }
 
@@ -68,14 +61,20 @@ async fn a_row_that_a_dead_process_was_sending_is_sent_again_and_says_so() {
         taken(&store, NOW).await.is_none(),
         "it may still be on its way"
     );
-    assert_eq!(store.recover_outbox(NOW + 1).await.unwrap(), 1);
-    let (again, words) = taken(&store, NOW + 1).await.unwrap();
+    let later = NOW + LEASE;
+    assert_eq!(
+        store.recover_outbox(later - 1).await.unwrap(),
+        0,
+        "its sender may live"
+    );
+    assert_eq!(store.recover_outbox(later).await.unwrap(), 1);
+    let (again, words) = taken(&store, later).await.unwrap();
     assert_eq!((words.as_str(), again.attempts), ("one", 2));
     assert_eq!(again.message.id, first.message.id);
     sent(&store, &again, "wamid.1").await;
-    let (two, _) = taken(&store, NOW + 1).await.unwrap();
+    let (two, _) = taken(&store, later).await.unwrap();
     sent(&store, &two, "wamid.2").await;
-    assert_eq!(store.recover_outbox(NOW + 2).await.unwrap(), 0);
+    assert_eq!(store.recover_outbox(later + LEASE).await.unwrap(), 0);
 
     let seen = deliveries(&store, &conversation).await;
     let repeated: Vec<(&str, bool)> = seen
@@ -103,9 +102,9 @@ async fn a_row_of_which_a_status_told_is_not_sent_again() {
     let (one, _) = taken(&store, NOW).await.unwrap();
     let (two, _) = taken(&store, NOW).await.unwrap();
     told(&store, &one, "wamid.1", "sent").await;
-    store.recover_outbox(NOW).await.unwrap();
+    assert_eq!(store.recover_outbox(NOW + LEASE).await.unwrap(), 2);
     told(&store, &two, "wamid.2", "delivered").await;
-    assert!(taken(&store, NOW).await.is_none());
+    assert!(taken(&store, NOW + LEASE).await.is_none());
     let seen = deliveries(&store, &conversation).await.remove(0);
     assert_eq!((seen.state.as_str(), seen.repeated), ("sent", false));
 }
@@ -115,15 +114,15 @@ async fn perhaps_sent_is_not_repeated_and_a_status_settles_it() {
     let (folder, store) = empty().await;
     let conversation = answers(&store, "a", &["one", "two"]).await;
     let (one, _) = taken(&store, NOW).await.unwrap();
-    ended(&store, &one, OutboxState::Unknown, NOW).await;
+    ended(&store, &one, Ending::Unknown("stand-in".to_owned())).await;
     let (two, words) = taken(&store, NOW + 1).await.unwrap();
     assert_eq!(words, "two", "what is unknown holds up nothing");
     // A status that comes before the sender gives up waiting.
     told(&store, &two, "wamid.2", "sent").await;
-    ended(&store, &two, OutboxState::Unknown, NOW).await;
+    ended(&store, &two, Ending::Unknown("stand-in".to_owned())).await;
     drop(store);
     let store = Store::open(folder.path()).await.unwrap();
-    assert_eq!(store.recover_outbox(NOW).await.unwrap(), 0);
+    assert_eq!(store.recover_outbox(NOW + LEASE).await.unwrap(), 0);
     assert!(taken(&store, NOW + 1_000_000).await.is_none());
     let states = async || -> Vec<String> {
         let seen = deliveries(&store, &conversation).await;
@@ -144,7 +143,7 @@ async fn what_the_agent_still_had_to_say_ends_when_a_person_takes_over() {
         .await
         .unwrap();
     // The row that was being sent failed, and would be tried again.
-    ended(&store, &one, OutboxState::Queued, NOW).await;
+    ended(&store, &one, again(NOW)).await;
     let (eva, words) = taken(&store, NOW).await.unwrap();
     assert_eq!(words, "this is Eva");
     sent(&store, &eva, "wamid.1").await;
@@ -179,7 +178,7 @@ async fn a_row_that_was_being_sent_when_a_person_took_over_is_not_repeated() {
     assert_eq!(deliveries(&store, &other).await[0].state, "sent");
     drop(store);
     let store = Store::open(folder.path()).await.unwrap();
-    store.recover_outbox(NOW).await.unwrap();
+    assert_eq!(store.recover_outbox(NOW + LEASE).await.unwrap(), 1);
     assert!(taken(&store, NOW + 1_000_000).await.is_none());
     let seen = deliveries(&store, &conversation).await.remove(0);
     assert_eq!((seen.state.as_str(), seen.repeated), ("unknown", false));
@@ -207,4 +206,46 @@ async fn a_status_only_moves_forward() {
         assert_eq!(seen.status.as_deref(), Some(expected), "{statuses:?}");
         assert_eq!(seen.state, "sent");
     }
+}
+
+#[tokio::test]
+async fn two_processes_never_take_the_same_row_and_the_late_one_is_refused() {
+    let (folder, one) = empty().await;
+    let other = Store::open(folder.path()).await.unwrap();
+    let conversation = answers(&one, "a", &["first", "second"]).await;
+    let row = async |store: &Store, owner: &str, now: i64| {
+        let taken = store.take_outgoing(&taker(owner), now).await.unwrap();
+        taken.row
+    };
+    let first = row(&one, "one", NOW).await.unwrap();
+    assert!(row(&other, "other", NOW).await.is_none(), "in order");
+    // The first process sleeps past its lease, the other takes over.
+    assert_eq!(other.recover_outbox(NOW + LEASE).await.unwrap(), 1);
+    let second = row(&other, "other", NOW + LEASE).await.unwrap();
+    assert_eq!(second.message.id, first.message.id);
+    assert!(second.epoch > first.epoch);
+    let late = one
+        .record_sending(&first, Ending::Failed("late".to_owned()), NOW + LEASE)
+        .await;
+    assert!(matches!(late, Err(StoreError::Stale)), "{late:?}");
+    sent(&other, &second, "wamid.1").await;
+    let seen = deliveries(&one, &conversation).await;
+    assert_eq!((seen[0].state.as_str(), seen[0].repeated), ("sent", true));
+    assert_eq!(
+        (seen[1].state.as_str(), seen[1].repeated),
+        ("queued", false)
+    );
+}
+
+#[tokio::test]
+async fn a_sender_that_only_slept_may_still_say_that_it_was_sent() {
+    let (_folder, store) = empty().await;
+    answers(&store, "a", &["one"]).await;
+    let (row, _) = taken(&store, NOW).await.unwrap();
+    assert_eq!(store.recover_outbox(NOW + LEASE).await.unwrap(), 1);
+    sent(&store, &row, "wamid.1").await;
+    assert!(
+        taken(&store, NOW + LEASE).await.is_none(),
+        "nothing is repeated"
+    );
 }

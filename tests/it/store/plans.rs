@@ -22,8 +22,8 @@ const WHOLE: &[(&str, &str)] = &[
         "reads an index of those that are due",
     ),
     (
-        "UPDATE outbox SET due_at = $1, updated_at = $1, repeated",
-        "reads an index of what is being sent, once, at start",
+        "SELECT s.id, s.free_at, s.bulk_from, s.broken",
+        "one row per number of ours",
     ),
     (
         "SELECT * FROM channel_templates ORDER BY",
@@ -32,14 +32,6 @@ const WHOLE: &[(&str, &str)] = &[
     (
         "SELECT * FROM channel_numbers ORDER BY",
         "the numbers of a shop are few",
-    ),
-    (
-        "SELECT id, kind, subject, text, severe, at FROM channel_alerts",
-        "reads an index of those that nobody has seen",
-    ),
-    (
-        "SELECT COUNT(*) AS found, COUNT(*) - COUNT(seen_at)",
-        "the alerts of a shop are few",
     ),
 ];
 

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use sportello::events::Events;
 use sportello::outbox::Sender;
-use sportello::ports::{Messenger, Outgoing, SendError, SentMessage};
+use sportello::ports::{Messenger, Outgoing, Seen, SendError, SentMessage};
 use sportello::store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{answers, deliveries, empty};
+use super::{answers_at, deliveries, empty, taker};
 
 type Result = std::result::Result<(), SendError>;
 
@@ -33,6 +34,10 @@ impl Messenger for Scripted {
         reply.unwrap_or(Ok(())).map(|()| SentMessage {
             external_id: format!("wamid.{}", message.id),
         })
+    }
+
+    async fn seen(&self, _: &Seen) -> Result {
+        Ok(())
     }
 }
 
@@ -56,6 +61,9 @@ impl Scripted {
             store: store.clone(),
             messenger: Arc::clone(self) as Arc<dyn Messenger>,
             outbox: Arc::new(Notify::new()),
+            events: Events::default(),
+            taker: taker("tester"),
+            longest: 1_000,
         };
         let running = tokio::spawn(sender.run(stop.clone()));
         let started = Instant::now();
@@ -72,6 +80,11 @@ impl Scripted {
     }
 }
 
+/// The loop reads the clock, and so does the window of 24 hours.
+fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
 fn fault() -> String {
     "stand-in".to_owned()
 }
@@ -79,7 +92,7 @@ fn fault() -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_tried_again_with_growing_waits_before_the_next_one_goes() {
     let (_folder, store) = empty().await;
-    answers(&store, "a", &["one", "two"]).await;
+    answers_at(&store, now(), "a", &["one", "two"]).await;
     let channel = Scripted::replying([
         Err(SendError::Retry(fault())),
         Err(SendError::Retry(fault())),
@@ -96,7 +109,7 @@ async fn a_message_is_tried_again_with_growing_waits_before_the_next_one_goes() 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_is_final_and_perhaps_sent_is_not_repeated() {
     let (_folder, store) = empty().await;
-    let conversation = answers(&store, "a", &["one", "two", "three"]).await;
+    let conversation = answers_at(&store, now(), "a", &["one", "two", "three"]).await;
     let channel = Scripted::replying([
         Err(SendError::Rejected(fault())),
         Err(SendError::Ambiguous(fault())),
@@ -115,7 +128,7 @@ async fn refused_is_final_and_perhaps_sent_is_not_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_finishes_the_message_at_hand() {
     let (_folder, store) = empty().await;
-    let conversation = answers(&store, "a", &["one", "two"]).await;
+    let conversation = answers_at(&store, now(), "a", &["one", "two"]).await;
     let channel = Arc::new(Scripted {
         takes: Duration::from_millis(300),
         ..Scripted::default()

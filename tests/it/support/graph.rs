@@ -55,6 +55,7 @@ pub struct Graph {
 #[derive(Default)]
 struct Shared {
     sent: Mutex<Vec<Value>>,
+    seen: Mutex<Vec<String>>,
     faults: Mutex<Vec<String>>,
     replies: Mutex<VecDeque<Reply>>,
     templates: Mutex<Vec<Value>>,
@@ -114,6 +115,11 @@ impl Graph {
         self.shared.sent.lock().unwrap().clone()
     }
 
+    /// The messages that were marked as read with a typing indicator, in order.
+    pub fn seen(&self) -> Vec<String> {
+        self.shared.seen.lock().unwrap().clone()
+    }
+
     /// What was wrong with requests so far; forgotten once asked.
     pub fn faults(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.faults.lock().unwrap())
@@ -144,6 +150,9 @@ async fn messages(
         return error(401, 190);
     }
     let request = serde_json::from_str::<Value>(&body).unwrap_or_default();
+    if request["status"] == "read" {
+        return seen(&shared, &request);
+    }
     let mut faults = faults(&request);
     if number != NUMBER {
         faults.push(format!("unknown number {number}"));
@@ -238,6 +247,23 @@ async fn numbers(Path(account): Path<String>, headers: HeaderMap) -> Response {
         "messaging_limit_tier": "TIER_2K",
     }] }))
     .into_response()
+}
+
+fn seen(shared: &Shared, request: &Value) -> Response {
+    let expected = json!({
+        "messaging_product": "whatsapp",
+        "status": "read",
+        "message_id": request["message_id"],
+        "typing_indicator": { "type": "text" },
+    });
+    if *request != expected {
+        let fault = format!("a read receipt: {request}");
+        shared.faults.lock().unwrap().push(fault);
+        return error(400, 100);
+    }
+    let message = request["message_id"].as_str().unwrap_or_default();
+    shared.seen.lock().unwrap().push(message.to_owned());
+    Json(json!({ "success": true })).into_response()
 }
 
 fn accepted(request: &Value, id: Option<String>) -> Response {

@@ -201,3 +201,12 @@ pub async fn number(data: &Path, query: &'static str) -> i64 {
     pool.close().await;
     number
 }
+
+/// The texts of a query's one column, asked beside whoever uses the database.
+pub async fn column(data: &Path, query: &'static str) -> Vec<String> {
+    let url = format!("sqlite://{}", data.join("sportello.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let texts = sqlx::query_scalar(query).fetch_all(&pool).await.unwrap();
+    pool.close().await;
+    texts
+}

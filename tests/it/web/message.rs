@@ -4,7 +4,7 @@ use sportello::domain::Answer;
 use sportello::store::{Intake, Store};
 
 use crate::counter::start;
-use crate::store::{NOW, answered, claim, message, text};
+use crate::store::{NOW, answered, claim, message, sent, taken, text};
 
 /// A conversation on WhatsApp that is answered with this text: the token of its page.
 async fn token(store: &Store, id: &str, words: &str) -> Option<String> {
@@ -23,16 +23,12 @@ async fn token(store: &Store, id: &str, words: &str) -> Option<String> {
         .await
         .unwrap();
     let answer: Answer = said.last().unwrap().answer.clone().unwrap();
-    let row = store.take_outgoing(NOW).await.unwrap().unwrap();
+    let (row, _) = taken(store, NOW).await.unwrap();
     assert_eq!(
         row.message.answer.page, answer.page,
         "what is sent knows its page"
     );
-    let state = sportello::store::OutboxState::Sent;
-    store
-        .record_sending(&row.message.id, state, None, None, NOW, NOW)
-        .await
-        .unwrap();
+    sent(store, &row, id).await;
     answer.page
 }
 

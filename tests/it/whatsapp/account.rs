@@ -10,13 +10,14 @@ use sportello::domain::{
     Answer, Channel, ConsentState, ContactId, Filling, Language, MARKETING, Quality,
     TemplateCategory, TemplateMessage, TemplateStatus, TemplateValue,
 };
-use sportello::store::{Notification, Notified, Store};
+use sportello::store::{Notification, Notified, OutboxRow, Store};
 use sportello::whatsapp::door::{Door, router};
 use sportello::whatsapp::webhook::{self, AccountEvent, ItemKind};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
+use crate::store::{sent, taken};
 use crate::support::data::bodies;
 use crate::support::graph::{
     NUMBER, SECRET, account_webhook, sign, template_webhook, text_webhook,
@@ -79,6 +80,11 @@ impl Shop {
     async fn consent(&self) -> Option<ConsentState> {
         let contact = self.contact().await;
         self.store.consent_of(&contact, MARKETING).await.unwrap()
+    }
+
+    /// The next message to send.
+    async fn take(&self, now: i64) -> Option<OutboxRow> {
+        taken(&self.store, now).await.map(|(row, _)| row)
     }
 
     async fn notify(&self, key: &str, template: &str) -> Notified {
@@ -217,7 +223,7 @@ async fn templates_follow_what_meta_says() {
     }
     // What waits in the outbox is looked at again when it is sent.
     let now = sportello::clock::now();
-    assert!(shop.store.take_outgoing(now).await.unwrap().is_none());
+    assert!(shop.take(now).await.is_none());
 
     shop.deliver(&template_webhook("REINSTATED", "order_update", "it"))
         .await;
@@ -243,8 +249,11 @@ async fn templates_follow_what_meta_says() {
     assert_eq!(known.quality, Some(Quality::Red));
     assert_eq!(known.category, Some(TemplateCategory::Marketing));
     assert_eq!(known.status, Some(TemplateStatus::Approved));
-    let alerts = shop.store.channel_alerts(100).await.unwrap();
-    assert_eq!(alerts.len(), 6, "{alerts:?}");
+    let alerts = shop.store.alerts().await.unwrap();
+    let told = alerts
+        .iter()
+        .find(|alert| alert.subject == "order_update (it)");
+    assert_eq!(told.map(|alert| alert.times), Some(6), "{alerts:?}");
 }
 
 #[tokio::test]
@@ -267,16 +276,11 @@ async fn inside_the_day_it_goes_as_text_and_after_it_as_a_template() {
         );
     }
     let now = sportello::clock::now();
-    let text = shop.store.take_outgoing(now).await.unwrap().unwrap();
+    let text = shop.take(now).await.unwrap();
     assert_eq!(text.message.answer.template, None);
-    let id = &text.message.id;
-    let done = sportello::store::OutboxState::Sent;
-    shop.store
-        .record_sending(id, done, None, None, now, now)
-        .await
-        .unwrap();
+    sent(&shop.store, &text, "wamid.9").await;
     let tomorrow = now + 25 * 60 * 60 * 1000;
-    let late = shop.store.take_outgoing(tomorrow).await.unwrap().unwrap();
+    let late = shop.take(tomorrow).await.unwrap();
     assert!(
         late.message.answer.template.is_some(),
         "the window closed while it waited"
@@ -295,20 +299,14 @@ async fn a_banned_account_sends_nothing_until_it_is_free() {
     };
     shop.deliver(&ban("DISABLE")).await;
     let now = sportello::clock::now();
-    assert!(shop.store.take_outgoing(now).await.unwrap().is_none());
+    assert!(shop.take(now).await.is_none());
     let number = shop.store.channel_numbers().await.unwrap().remove(0);
     assert_eq!(
         number.stopped_reason.as_deref(),
         Some("the account is disabled")
     );
     shop.deliver(&ban("REINSTATE")).await;
-    assert!(
-        shop.store
-            .take_outgoing(now + 120_000)
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert!(shop.take(now + 120_000).await.is_some());
 
     let restricted = |kind: &str, until: i64| {
         let value = json!({ "event": "ACCOUNT_RESTRICTION", "restriction_info": [
@@ -376,17 +374,18 @@ async fn quality_tier_and_alerts_are_kept_and_can_be_put_aside() {
     assert_eq!(numbers[0].number, NUMBER);
     assert_eq!(numbers[0].quality, Some(Quality::Red));
     assert_eq!(numbers[0].tier.as_deref(), Some("2000"));
-    let alerts = shop.store.channel_alerts(100).await.unwrap();
-    assert_eq!(alerts.len(), 6, "once each: {alerts:?}");
-    let severe: Vec<&str> = alerts
-        .iter()
-        .filter(|alert| alert.severe)
-        .map(|alert| alert.kind.as_str())
-        .collect();
-    assert_eq!(severe, ["phone_number_quality_update"]);
+    let alerts = shop.store.alerts().await.unwrap();
+    assert_eq!(alerts.len(), 6, "{alerts:?}");
+    assert!(
+        alerts.iter().all(|alert| alert.times == 1),
+        "once each: {alerts:?}"
+    );
     let now = sportello::clock::now();
-    assert!(shop.store.see_alert(&alerts[0].id, now).await.unwrap());
-    assert!(!shop.store.see_alert("none", now).await.unwrap());
-    assert_eq!(shop.store.channel_alerts(100).await.unwrap().len(), 5);
-    assert_eq!(shop.store.count_alerts().await.unwrap(), (6, 5));
+    let clear = async |kind: &str| {
+        let cleared = shop.store.clear_alert(kind, "account", now).await;
+        cleared.unwrap()
+    };
+    assert!(clear("OBA_APPROVED").await);
+    assert!(!clear("OBA_APPROVED").await);
+    assert_eq!(shop.store.alerts().await.unwrap().len(), 5);
 }

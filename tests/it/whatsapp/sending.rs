@@ -7,7 +7,7 @@ use sportello::domain::{
     Answer, Choice, Currency, Language, Money, OutboxId, PaymentButton, PaymentId, ProductCard,
     ProductId,
 };
-use sportello::ports::{Messenger, Outgoing, SendError};
+use sportello::ports::{Messenger, Outgoing, Seen, SendError};
 use sportello::whatsapp::graph::{ErrorClass, GraphMessenger, GraphSetupError};
 use sportello::whatsapp::render::{self, Style};
 
@@ -61,9 +61,10 @@ async fn a_number_sends_with_its_own_token() {
         access_token: Some("wrong".into()),
         ..graph.config()
     };
-    assert!(
-        matches!(send(&wrong).await, Err(SendError::Rejected(reason)) if reason.contains("190"))
-    );
+    assert!(matches!(
+        send(&wrong).await,
+        Err(SendError::Refused { code: 190, .. })
+    ));
     let none = Whatsapp {
         access_token: None,
         ..graph.config()
@@ -75,60 +76,50 @@ async fn a_number_sends_with_its_own_token() {
 async fn every_answer_means_what_metas_table_says() {
     let graph = Graph::start().await;
     let config = graph.config();
-    let retry = [
-        (500, 131_000),
-        (503, 2),
-        (400, 1),
-        (400, 131_016),
-        (400, 133_004),
-        (429, 4),
-        (400, 80_007),
-        (429, 130_429),
-        (200, 130_429),
-        (400, 131_056),
-        (400, 131_048),
-        (400, 131_057),
-        (400, 131_064),
+    use ErrorClass as Class;
+    let refused = [
+        (500, 131_000, Class::Transient),
+        (503, 2, Class::Transient),
+        (400, 1, Class::Transient),
+        (400, 131_016, Class::Transient),
+        (400, 133_004, Class::Transient),
+        (429, 4, Class::Throughput),
+        (400, 80_007, Class::Throughput),
+        (200, 130_429, Class::Throughput),
+        (400, 131_056, Class::Pair),
+        (400, 131_048, Class::AccountHold),
+        (400, 131_057, Class::AccountHold),
+        (400, 131_064, Class::AccountHold),
+        (400, 131_047, Class::Window),
+        (500, 131_026, Class::Undeliverable),
+        (400, 131_049, Class::MarketingCap),
+        (400, 131_050, Class::OptedOut),
+        (400, 130_472, Class::Experiment),
+        (400, 131_062, Class::Recipient),
+        (400, 100, Class::Payload),
+        (400, 131_053, Class::Media),
+        (404, 132_001, Class::Template),
+        (403, 368, Class::Account),
+        (401, 190, Class::Account),
+        (403, 200, Class::Account),
+        (400, 131_042, Class::Account),
+        (400, 134_100, Class::MarketingApi),
+        (400, 999_999, Class::Unknown),
     ];
-    for (status, code) in retry {
-        graph.reply_next(&[Reply::Error(status, code)]);
-        let result = send(&config).await;
-        assert!(
-            matches!(result, Err(SendError::Retry(_))),
-            "{status} {code}: {result:?}"
-        );
-    }
-    let rejected = [
-        (400, 131_047),
-        (400, 131_026),
-        (500, 131_026),
-        (400, 131_049),
-        (400, 131_050),
-        (400, 130_472),
-        (400, 131_062),
-        (400, 100),
-        (400, 131_009),
-        (404, 132_001),
-        (403, 368),
-        (401, 190),
-        (403, 200),
-        (400, 131_042),
-        (400, 134_100),
-        (400, 999_999),
-    ];
-    for (status, code) in rejected {
-        graph.reply_next(&[Reply::Error(status, code)]);
-        let result = send(&config).await;
-        assert!(
-            matches!(result, Err(SendError::Rejected(_))),
-            "{status} {code}: {result:?}"
-        );
+    for (status, number, expected) in refused {
+        graph.reply_next(&[Reply::Error(status, number)]);
+        match send(&config).await {
+            Err(SendError::Refused { class, code, .. }) => {
+                assert_eq!((class, code), (expected, number), "{status}");
+            }
+            other => panic!("{status} {number}: {other:?}"),
+        }
     }
     graph.reply_next(&[Reply::Error(500, 999_999)]);
     assert!(matches!(send(&config).await, Err(SendError::Ambiguous(_))));
     assert_eq!(
         send(&config).await.unwrap(),
-        format!("wamid.{}", retry.len() + rejected.len() + 2)
+        format!("wamid.{}", refused.len() + 2)
     );
 }
 
@@ -172,6 +163,25 @@ async fn what_may_have_arrived_is_ambiguous_and_sent_once() {
     graph.reply_next(&[Reply::Reset]);
     assert!(matches!(send(&config).await, Err(SendError::Ambiguous(_))));
     assert_eq!(graph.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_that_is_being_answered_is_marked_as_read_and_shows_typing() {
+    let graph = Graph::start().await;
+    let messenger = GraphMessenger::new(&graph.config()).unwrap();
+    let message = Seen {
+        recipient: NUMBER.to_owned(),
+        external_id: "wamid.in".to_owned(),
+    };
+    messenger.seen(&message).await.unwrap();
+    assert_eq!(graph.seen(), ["wamid.in"]);
+    let wrong = Whatsapp {
+        access_token: Some("wrong".into()),
+        ..graph.config()
+    };
+    let messenger = GraphMessenger::new(&wrong).unwrap();
+    assert!(messenger.seen(&message).await.is_err());
+    assert!(graph.sent().is_empty(), "it is no message");
 }
 
 #[tokio::test]

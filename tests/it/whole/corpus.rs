@@ -161,6 +161,24 @@ async fn a_corpus_is_indexed_once_and_searched_in_both_formats() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_what_is_only_shown_is_seen_and_embeds_nothing() {
+    let corpus = Corpus::indexed().await;
+    let lines = std::fs::read_to_string(corpus.file("corpus.jsonl")).unwrap();
+    let moved = lines.replace("{\"house\":7}", "{\"house\":8}");
+    assert_ne!(lines, moved);
+    std::fs::write(corpus.file("corpus.jsonl"), moved).unwrap();
+    let index = ["index", "--corpus", "corpus.jsonl", "--into", "made"];
+    let again = corpus.run(&[&index[..], &["--json"]].concat()).await;
+    assert_eq!(
+        again.json(),
+        json!({"chunks": 5, "embedded": 0, "unchanged": false})
+    );
+    let search = ["search", "keys", "--index", "made", "--json"];
+    let found = corpus.run(&search).await.json();
+    assert_eq!(found["results"][0]["meta"], json!({"house": 8}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_leg_can_be_measured_alone() {
     let corpus = Corpus::indexed().await;
     let search = async |legs: &str, query: &str| {

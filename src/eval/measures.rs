@@ -7,6 +7,9 @@ use rand::{Rng as _, SeedableRng as _};
 pub const BINS: usize = 15;
 const RESAMPLES: usize = 1_000;
 const SEED: u64 = 20_261_121;
+/// Quantiles of the normal distribution.
+const Z_975: f64 = 1.959_963_985;
+const Z_80: f64 = 0.841_621_234;
 
 /// The share of hits; 0 where there are none to count.
 pub fn share(hits: impl IntoIterator<Item = bool>) -> f64 {
@@ -109,6 +112,60 @@ pub fn interval(count: usize, statistic: impl Fn(&[usize]) -> f64) -> [f64; 2] {
         .collect();
     values.sort_by(f64::total_cmp);
     [RESAMPLES / 40, RESAMPLES - RESAMPLES / 40 - 1].map(|place| values[place])
+}
+
+/// The 95 % score interval of a share (Wilson 1927): holds its promise for few cases and for shares near 0 and 1.
+pub fn wilson(hits: usize, all: usize) -> [f64; 2] {
+    if all == 0 {
+        return [0.0, 1.0];
+    }
+    let (n, z) = (all as f64, Z_975);
+    let share = hits as f64 / n;
+    let middle = share + z * z / (2.0 * n);
+    let width = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    let whole = 1.0 + z * z / n;
+    [
+        ((middle - width) / whole).max(0.0),
+        ((middle + width) / whole).min(1.0),
+    ]
+}
+
+/// The probability that chance alone parts `one + other` changed cases at least as unevenly: McNemar's test in
+/// its exact form, two-sided.
+pub fn mcnemar(one: usize, other: usize) -> f64 {
+    let all = one + other;
+    let half = -(all as f64) * std::f64::consts::LN_2;
+    let mut choose = 0.0_f64;
+    let mut tail = 0.0;
+    for k in 0..=one.min(other) {
+        if k > 0 {
+            choose += ((all - k + 1) as f64 / k as f64).ln();
+        }
+        tail += (choose + half).exp();
+    }
+    (2.0 * tail).min(1.0)
+}
+
+/// P-values adjusted for being several, in their order (Holm 1979).
+pub fn holm(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|left, right| values[*left].total_cmp(&values[*right]));
+    let mut adjusted = vec![1.0; values.len()];
+    let mut least = 0.0_f64;
+    for (rank, place) in order.into_iter().enumerate() {
+        least = least.max(values[place] * (values.len() - rank) as f64);
+        adjusted[place] = least.min(1.0);
+    }
+    adjusted
+}
+
+/// How many pairs of yes and no it takes to see a difference with 80 % probability at the 5 % level, when this
+/// share of them changes (Connor 1987, <https://doi.org/10.2307/2531961>).
+pub fn pairs_needed(changed: f64, difference: f64) -> usize {
+    let difference = difference.abs().max(1e-6);
+    let changed = changed.max(difference);
+    let root = Z_975 * changed.sqrt() + Z_80 * (changed - difference * difference).max(0.0).sqrt();
+    (root / difference).powi(2).ceil() as usize
 }
 
 /// What was taken for what.
@@ -237,6 +294,43 @@ mod tests {
         );
         assert_eq!([low, high], interval(hits.len(), statistic));
         assert_eq!(interval(0, statistic), [0.0; 2]);
+    }
+
+    #[test]
+    fn intervals_of_shares_are_those_of_the_tables() {
+        // scipy.stats.binomtest(8, 10).proportion_ci(method="wilson")
+        let [low, high] = wilson(8, 10);
+        assert!((low - 0.490_162).abs() < 1e-5 && (high - 0.943_318).abs() < 1e-5);
+        assert!(wilson(0, 20)[0].abs() < 1e-12 && wilson(20, 20)[1] > 0.999_999);
+        assert_eq!(wilson(0, 0), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn changed_pairs_are_weighed_exactly() {
+        close(mcnemar(6, 6), 1.0);
+        close(mcnemar(0, 12), 2.0 / 4096.0);
+        close(mcnemar(12, 0), mcnemar(0, 12));
+        // scipy.stats.binomtest(3, 13).pvalue
+        assert!((mcnemar(3, 10) - 0.092_285_156).abs() < 1e-8);
+        close(mcnemar(0, 0), 1.0);
+        assert!(mcnemar(4_000, 6_000) < 1e-80);
+    }
+
+    #[test]
+    fn several_tests_count_as_several() {
+        let adjusted = holm(&[0.04, 0.01, 0.03, 0.5]);
+        for (found, expected) in adjusted.iter().zip([0.09, 0.04, 0.09, 0.5]) {
+            close(*found, expected);
+        }
+        assert!(holm(&[]).is_empty());
+    }
+
+    #[test]
+    fn more_pairs_are_needed_for_less() {
+        // (1.96·√0.3 + 0.8416·√(0.3 − 0.01))² / 0.01
+        assert_eq!(pairs_needed(0.3, 0.1), 234);
+        assert!(pairs_needed(0.3, 0.01) > 20_000);
+        assert!(pairs_needed(0.0, 0.1) < pairs_needed(0.3, 0.1));
     }
 
     #[test]

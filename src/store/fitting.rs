@@ -1,0 +1,112 @@
+//! Which template may be used, and which fits a message whose window is over.
+
+use super::alerts;
+use super::channel::{self, ChannelTemplate};
+use super::dialect::Connection;
+use super::gate::Facts;
+use super::rows::json;
+use super::{StoreError, consent};
+use crate::domain::{
+    Answer, ConsentState, MARKETING, MessageCategory, TemplateCategory, TemplateMessage,
+};
+
+/// Why a template may not be sent.
+pub(super) enum Unfit {
+    /// It is stopped, or not approved.
+    NotUsable,
+    /// It sells, and the customer has not said yes.
+    NoConsent,
+}
+
+/// Whether a row's template may be used: the channel has approved it, and it is not stopped.
+pub(super) async fn usable(
+    connection: &mut Connection,
+    template: &str,
+) -> Result<bool, StoreError> {
+    let Ok(template) = serde_json::from_str::<TemplateMessage>(template) else {
+        return Ok(false);
+    };
+    Ok(known(connection, &template).await?.is_some())
+}
+
+/// The template as the channel has it, when it may be used.
+async fn known(
+    connection: &mut Connection,
+    template: &TemplateMessage,
+) -> Result<Option<ChannelTemplate>, StoreError> {
+    let stopped = sqlx::query("SELECT 1 FROM stopped_templates WHERE name = $1 AND language = $2")
+        .bind(&template.name)
+        .bind(&template.language)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if stopped.is_some() {
+        return Ok(None);
+    }
+    let known = channel::known_template(connection, &template.name, &template.language).await?;
+    Ok(known.filter(ChannelTemplate::usable))
+}
+
+/// What a template is to the channel's rules, when it may be sent to a contact.
+pub(super) async fn fits(
+    connection: &mut Connection,
+    template: &TemplateMessage,
+    contact: &str,
+) -> Result<Result<MessageCategory, Unfit>, StoreError> {
+    let Some(known) = known(connection, template).await? else {
+        return Ok(Err(Unfit::NotUsable));
+    };
+    if known.needs_consent()
+        && consent::latest(connection, contact, MARKETING).await? != Some(ConsentState::Granted)
+    {
+        return Ok(Err(Unfit::NoConsent));
+    }
+    Ok(Ok(match known.category {
+        Some(TemplateCategory::Authentication) => MessageCategory::Authentication,
+        Some(TemplateCategory::Marketing | TemplateCategory::Other(_)) => {
+            MessageCategory::Marketing
+        }
+        Some(TemplateCategory::Utility) | None => MessageCategory::Utility,
+    }))
+}
+
+/// The template to send instead of free words, as the row's JSON, and its category: the one that the message
+/// brought along, where it fits. Nothing else says what an arbitrary answer says.
+pub(super) async fn instead(
+    connection: &mut Connection,
+    facts: &Facts,
+) -> Result<Option<(String, MessageCategory)>, StoreError> {
+    let row = sqlx::query("SELECT answer FROM outbox WHERE id = $1")
+        .bind(&facts.id)
+        .fetch_one(&mut *connection)
+        .await?;
+    let Some(template) = json::<Answer>(&row, "answer")?.template else {
+        return Ok(None);
+    };
+    match fits(connection, &template, &facts.contact).await? {
+        Ok(category) => Ok(Some((serde_json::to_string(&template)?, category))),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Stops a template, and tells a person.
+pub(super) async fn stop(
+    connection: &mut Connection,
+    template: &str,
+    reason: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    let Ok(key) = serde_json::from_str::<TemplateMessage>(template) else {
+        return Ok(());
+    };
+    sqlx::query(
+        "INSERT INTO stopped_templates (name, language, reason, at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (name, language) DO UPDATE SET reason = excluded.reason, at = excluded.at",
+    )
+    .bind(&key.name)
+    .bind(&key.language)
+    .bind(reason)
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+    alerts::raise(connection, "template", &key.name, reason, now).await
+}
