@@ -4,6 +4,7 @@
 //! never providers.
 
 mod cards;
+mod cart;
 mod drive;
 mod finish;
 mod mood;
@@ -24,8 +25,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::domain::{
-    ConsentState, ContactId, ConversationId, History, InboundContent, Language, Outcome, TurnId,
-    TurnTrace,
+    ConsentState, ContactId, ConversationId, History, InboundContent, Language, Outcome, Referral,
+    TurnId, TurnTrace,
 };
 use crate::ports::{ChatModel, Embedder};
 use crate::prompts::Prompts;
@@ -107,6 +108,8 @@ pub struct TurnInput {
     pub messages: Vec<InboundContent>,
     /// When someone is at the desk.
     pub desk: Desk,
+    /// The advertisement that led here.
+    pub referral: Option<Referral>,
 }
 
 /// When someone is at the desk.

@@ -3,8 +3,10 @@
 mod control;
 mod conversing;
 mod corpus;
+mod dead_letters;
 mod doors;
 mod gauges;
+mod media;
 mod notify;
 mod open;
 mod prepare;
@@ -14,6 +16,7 @@ mod templates;
 pub use control::{Command, Remote, RemoteError, Report, perform};
 pub use conversing::{Said, Talk};
 pub use corpus::{Corpus, CorpusReader, CorpusSearch};
+pub use dead_letters::{Replayed, replay};
 pub use doors::mcp_state;
 pub use notify::{NotifiedOrder, NotifyError, NotifyOrder};
 pub use open::{App, AppError, encoder, folder, knowledge_source, questions};

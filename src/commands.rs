@@ -6,6 +6,7 @@
 mod backup;
 mod chat;
 mod check;
+mod deadletter;
 mod eval;
 mod fit;
 mod index;
@@ -83,6 +84,9 @@ enum Command {
     Templates(templates::Templates),
     /// Be a customer on WhatsApp, without an account: a stand-in for the Graph API and a terminal
     Simulate(simulate::Args),
+    /// What came in and could not be worked on
+    #[command(subcommand)]
+    Deadletter(deadletter::Letters),
     /// Copy the database while it is in use
     Backup(backup::Args),
 }
@@ -226,6 +230,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Notify(notify) => notify::run(shared, notify).await,
         Command::Templates(templates) => templates::run(&shared, templates).await,
         Command::Simulate(args) => simulate::run(args).await,
+        Command::Deadletter(letters) => deadletter::run(&shared, letters).await,
         Command::Backup(args) => backup::run(&shared, &args).await,
     }
 }

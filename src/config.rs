@@ -7,6 +7,7 @@ mod load;
 mod prices;
 mod schema;
 mod sections;
+mod transcription;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub use hours::DeskHours;
 pub use load::{ConfigFault, Flag, load};
 pub use prices::micros;
 pub use sections::*;
+pub use transcription::Transcription;
 
 /// The environment as the process was started with. Bytes that are not UTF-8 are replaced.
 #[expect(

@@ -3,10 +3,12 @@
 //! The router needs connect info: serve it with `into_make_service_with_connect_info::<SocketAddr>()`.
 
 mod api;
+mod media;
 mod pages;
 mod session;
 mod stream;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::routing::{get, post};
@@ -42,6 +44,8 @@ pub struct State {
     pub key: [u8; 32],
     /// Other sites that the catalog's pictures come from, as origins.
     pub picture_origins: Vec<String>,
+    /// The folder of the files that customers sent.
+    pub media: PathBuf,
     /// How the outside reaches the server.
     pub public_url: Option<Url>,
     /// Milliseconds since 1970.
@@ -75,6 +79,7 @@ pub fn router(state: State) -> Router {
         )
         .route("/desk/api/channel", get(api::channel))
         .route("/desk/api/alerts/clear", post(api::clear))
+        .route("/desk/media/{message}", get(media::open))
         .route("/desk/api/events", get(stream::events))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&desk),

@@ -1,10 +1,12 @@
 //! Plain values that every part of the program speaks in. No IO, no wire format, no clock.
 
 pub mod account;
+pub mod attachments;
 pub mod cards;
 pub mod consent;
 pub mod conversation;
 pub mod ids;
+pub mod inbound;
 pub mod language;
 pub mod message;
 pub mod money;
@@ -21,6 +23,7 @@ pub use account::{
     Alert, ChannelChange, NumberChange, Quality, Sending, TemplateCategory, TemplateChange,
     TemplateStatus, template_language,
 };
+pub use attachments::{Cart, CartItem, ContactCard, Location, Media, MediaKind, Moved, Referral};
 pub use cards::{Masked, mask_cards, mask_cards_in_json, mask_cards_in_value};
 pub use consent::{ConsentChange, ConsentState, MARKETING, consent_word};
 pub use conversation::{Channel, History, HistoryEntry, Holder, Speaker};
@@ -28,8 +31,9 @@ pub use ids::{
     ContactId, ConversationId, InboxId, OrderNumber, OutboxId, PaymentId, ProductId, TicketId,
     TurnId,
 };
+pub use inbound::{About, Inbound, InboundContent};
 pub use language::Language;
-pub use message::{Answer, Choice, Inbound, InboundContent, PaymentButton, ProductCard, Source};
+pub use message::{Answer, Choice, PaymentButton, ProductCard, Source};
 pub use money::{Currency, Money};
 pub use order::{Order, OrderItem, OrderStatus};
 pub use outcome::{HandOffReason, Outcome};

@@ -10,7 +10,9 @@ mod found;
 mod reply;
 mod schema;
 pub mod tokens;
+mod transcription;
 
 pub use breaker::{Breaker, Permit};
 pub use chat::OpenAiChat;
 pub use embeddings::OpenAiEmbedder;
+pub use transcription::{Transcriber, TranscriptionError};

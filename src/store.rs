@@ -4,17 +4,22 @@
 //! transaction (group commit) and answers after the commit, so an acknowledged write is durable.
 
 mod alerts;
+mod audit;
 mod channel;
 mod consent;
 mod conversations;
 mod costs;
+mod dead_letters;
 mod deliveries;
 mod desk;
 mod dialect;
 mod embeddings;
 mod fitting;
 mod gate;
+mod identity;
 mod inbox;
+mod media;
+mod notices;
 mod notify;
 mod orders;
 mod outbox;
@@ -30,12 +35,15 @@ mod turns;
 mod writer;
 
 pub use alerts::Alert;
+pub use audit::AuditEntry;
 pub use channel::{ChannelNumber, ChannelTemplate};
 pub use conversations::{Contact, ConversationState};
 pub use costs::{Priced, Spending, Spent};
+pub use dead_letters::{DeadLetter, NewDeadLetter};
 pub use deliveries::{Delivered, Tended};
-pub use desk::{DeskConversation, DeskDelivery, DeskMessage, DeskOverview};
-pub use inbox::{Accepted, Event, Intake, Notice};
+pub use desk::{DeskConversation, DeskDelivery, DeskMedia, DeskMessage, DeskOverview};
+pub use inbox::{Accepted, Event, Intake, Notice, Patience};
+pub use media::{MediaFile, MediaJob};
 pub use notify::{Notification, Notified};
 pub use outbox::{Announcement, OutboxRow};
 pub use pace::Pace;

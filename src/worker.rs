@@ -201,6 +201,13 @@ impl Worker {
         if let Some(report) = self.consent(claim, language).await {
             return report;
         }
+        if claim.outdated {
+            return untouched(
+                claim,
+                language,
+                "it came late, and newer messages were dealt with",
+            );
+        }
         if claim.attempts > ATTEMPTS {
             return self.given_up(claim, language, HandOffReason::Failure);
         }
@@ -229,6 +236,7 @@ impl Worker {
                 .map(|message| message.content.clone())
                 .collect(),
             desk: (self.desk)(),
+            referral: claim.state.referral.clone(),
         };
         let progress = |stage| self.events.tell(&claim.state.id, Event::Progress { stage });
         let answer = self.agent.turn(input, &progress);

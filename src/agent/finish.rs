@@ -4,7 +4,7 @@ use minijinja::context;
 
 use super::run::Ending;
 use super::{Desk, Settings};
-use crate::domain::{Answer, Choice, ConsentState, HandOffReason, Outcome};
+use crate::domain::{Answer, Choice, ConsentState, HandOffReason, InboundContent, Outcome};
 use crate::prompts::Words;
 
 /// Longer answers may lose their end on a channel.
@@ -84,7 +84,7 @@ fn when(words: Words<'_>, desk: Desk) -> String {
 /// The answer to a message that cannot be read. What was waited for before it is still waited for.
 pub fn unreadable(kind: &str, words: Words<'_>, awaiting: Option<&str>) -> Outcome {
     let key = match kind {
-        "image" | "sticker" | "video" => "unreadable_image",
+        "image" | "sticker" | "animated_sticker" | "video" => "unreadable_image",
         "audio" | "voice" => "unreadable_audio",
         _ => "unreadable_other",
     };
@@ -107,6 +107,36 @@ pub fn unreadable(kind: &str, words: Words<'_>, awaiting: Option<&str>) -> Outco
     Outcome::Answered {
         answer,
         awaiting: still.then(|| awaiting.to_owned()),
+    }
+}
+
+/// The answer to something that only a colleague uses: a place, the card of a person, a form. What was
+/// waited for before it is still waited for.
+pub fn kept(kind: &str, words: Words<'_>, awaiting: Option<&str>) -> Outcome {
+    let key = match kind {
+        "location" => "location_kept",
+        "contacts" => "contacts_kept",
+        _ => "form_kept",
+    };
+    let mut answer = Answer::text(words.plain(key));
+    answer.choices.push(person(words));
+    Outcome::Answered {
+        answer,
+        awaiting: awaiting
+            .filter(|awaited| *awaited != "clarify")
+            .map(str::to_owned),
+    }
+}
+
+/// Tells whoever sent a picture, a video or a document with words that it is kept: only the words were read.
+pub fn note_files(outcome: &mut Outcome, words: Words<'_>, messages: &[InboundContent]) {
+    let Outcome::Answered { answer, .. } = outcome else {
+        return;
+    };
+    let is_evidence = |content: &InboundContent| matches!(content, InboundContent::Media(media) if media.kind.is_evidence());
+    let kept = words.plain("file_kept");
+    if messages.iter().any(is_evidence) && !answer.text.contains(&kept) {
+        answer.text = format!("{}\n\n{kept}", answer.text);
     }
 }
 

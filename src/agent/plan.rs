@@ -24,6 +24,13 @@ pub enum Plan {
         /// The channel's name of the kind.
         kind: String,
     },
+    /// Answer that it has arrived and is kept: a place, the card of a person, a form.
+    Kept {
+        /// The kind.
+        kind: String,
+    },
+    /// Price a basket and answer with a link to pay it.
+    Cart,
     /// Call a person at once; no model is asked.
     HandOff {
         /// Why.
@@ -39,6 +46,8 @@ impl Plan {
         match self {
             Self::Silent { reason } => format!("silent: {reason}"),
             Self::Unreadable { kind } => format!("unreadable: {kind}"),
+            Self::Kept { kind } => format!("kept: {kind}"),
+            Self::Cart => "cart".to_owned(),
             Self::HandOff { reason } => format!("hand off: {}", reason.name()),
             Self::Answer => "answer".to_owned(),
         }
@@ -63,11 +72,7 @@ pub struct Situation<'a> {
 
 /// Decides.
 pub fn plan(situation: &Situation<'_>) -> Plan {
-    if situation
-        .messages
-        .iter()
-        .all(|content| matches!(content, InboundContent::Silent { .. }))
-    {
+    if situation.messages.iter().all(InboundContent::is_silent) {
         return Plan::Silent {
             reason: "a reaction or a notice needs no answer",
         };
@@ -102,6 +107,9 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
             reason: HandOffReason::Upset,
         };
     }
+    if has_cart(situation.messages) {
+        return Plan::Cart;
+    }
     if situation.misunderstood >= situation.misunderstandings
         && situation
             .requests
@@ -132,18 +140,36 @@ fn told_calmly(requests: &[Request]) -> bool {
 }
 
 fn wordless(messages: &[InboundContent]) -> Plan {
-    let kind = messages.iter().find_map(|content| match content {
-        InboundContent::Unreadable { kind } => Some(kind.clone()),
-        InboundContent::Text { .. }
-        | InboundContent::Choice { .. }
-        | InboundContent::Silent { .. } => None,
+    if has_cart(messages) {
+        return Plan::Cart;
+    }
+    let kept = messages.iter().find(|content| {
+        matches!(
+            content,
+            InboundContent::Location(_)
+                | InboundContent::Contacts { .. }
+                | InboundContent::Form { .. }
+        )
     });
-    match kind {
-        Some(kind) => Plan::Unreadable { kind },
-        None => Plan::Silent {
+    let loud = messages.iter().filter(|content| !content.is_silent());
+    match (kept, loud.filter_map(InboundContent::kind).next()) {
+        (Some(kept), _) => Plan::Kept {
+            kind: kept.kind().unwrap_or_default().to_owned(),
+        },
+        (None, Some(kind)) => Plan::Unreadable {
+            kind: kind.to_owned(),
+        },
+        (None, None) => Plan::Silent {
             reason: "emoji alone close a conversation",
         },
     }
+}
+
+/// Whether there is a basket with something in it.
+fn has_cart(messages: &[InboundContent]) -> bool {
+    messages
+        .iter()
+        .any(|content| matches!(content, InboundContent::Cart(cart) if !cart.items.is_empty()))
 }
 
 /// Thanks after thanks get no second answer.
@@ -196,7 +222,8 @@ pub fn gives_orders(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::domain::{
-        Entities, HistoryEntry, Intent, Language, LanguageGuess, Sentiment, Triage,
+        Cart, CartItem, Entities, HistoryEntry, Intent, Language, LanguageGuess, Location,
+        ProductId, Sentiment, Triage,
     };
 
     fn request(intent: &str, polarity: f32) -> Request {
@@ -353,6 +380,38 @@ mod tests {
             0,
         );
         assert_eq!(spoken, "answer", "words beside a picture are answered");
+    }
+
+    #[test]
+    fn what_came_is_kept_or_priced() {
+        let place = InboundContent::Location(Location::default());
+        let basket = |ids: &[&str]| {
+            let items = ids.iter().map(|id| CartItem {
+                product_id: ProductId::from(*id),
+                quantity: 1,
+            });
+            InboundContent::Cart(Cart {
+                items: items.collect(),
+                text: None,
+            })
+        };
+        let plan = |messages: &[InboundContent], requests: &[Request]| {
+            planned(messages, requests, None, 0)
+        };
+        assert_eq!(plan(std::slice::from_ref(&place), &[]), "kept: location");
+        assert_eq!(plan(&[unreadable(), place.clone()], &[]), "kept: location");
+        assert_eq!(plan(&[place, basket(&["aria"])], &[]), "cart");
+        assert_eq!(plan(&[basket(&[])], &[]), "unreadable: order");
+        let buys = [request("buy", 0.0)];
+        assert_eq!(plan(&[basket(&["aria"]), text()], &buys), "cart");
+        let person = [request("human", 0.0)];
+        let both = [basket(&["aria"]), text()];
+        assert_eq!(plan(&both, &person), "hand off: requested");
+        let gone = InboundContent::Revoke {
+            message: "wamid.1".to_owned(),
+        };
+        assert!(plan(&[gone.clone()], &[]).starts_with("silent: a reaction"));
+        assert!(plan(&[gone, text()], &[]).starts_with("silent: emoji"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use minijinja::context;
 
 use super::{Settings, TurnInput};
-use crate::domain::{Passage, Speaker};
+use crate::domain::{InboundContent, Passage, Referral, Speaker};
 use crate::ports::{ModelMessage, ToolDefinition, TurnFacts};
 use crate::prompts::{PromptError, Prompts};
 use crate::tools::{Caller, Registry};
@@ -58,8 +58,32 @@ fn system(
         polarity => triage.map_or(0.0, |triage| (triage.sentiment.polarity * 100.0).round() / 100.0),
         phone_verified => facts.phone_verified,
         products_shown => shown.join(", "),
+        ad => input.referral.as_ref().map(ad),
+        files => files(input),
         passages => facts.passages.iter().map(passage).collect::<Vec<_>>(),
     })
+}
+
+/// The advertisement that led here, in its own words.
+fn ad(referral: &Referral) -> String {
+    let parts = [&referral.headline, &referral.body];
+    let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    parts.join(": ")
+}
+
+/// What came beside the words.
+fn files(input: &TurnInput) -> String {
+    let kinds: Vec<&str> = input
+        .messages
+        .iter()
+        .filter_map(|content| match content {
+            InboundContent::Media(media) if media.transcript.is_some() => {
+                Some("voice note, written down by machine")
+            }
+            other => other.kind().filter(|_| !other.is_silent()),
+        })
+        .collect();
+    kinds.join(", ")
 }
 
 fn passage(passage: &Passage) -> minijinja::Value {

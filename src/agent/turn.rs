@@ -59,6 +59,14 @@ impl Agent {
                 reason: reason.to_owned(),
             },
             Plan::Unreadable { kind } => finish::unreadable(&kind, words, input.history.awaiting()),
+            Plan::Kept { kind } => finish::kept(&kind, words, input.history.awaiting()),
+            Plan::Cart => {
+                let context = context(&input, language, &requests, &text);
+                let priced = self.cart(&input, &context).await;
+                trace.tools = priced.tools;
+                let summary = self.summary(&text, &requests, &input, &trace.tools);
+                priced.end.outcome(words, input.desk, summary)
+            }
             Plan::HandOff { reason } => {
                 let context = context(&input, language, &requests, &text);
                 let tools = self
@@ -69,10 +77,13 @@ impl Agent {
                 finish::hand_off(reason, words, input.desk, summary)
             }
             Plan::Answer => {
-                self.answer(
-                    &input, &text, &requests, read, language, &mut trace, started, progress,
-                )
-                .await
+                let mut outcome = self
+                    .answer(
+                        &input, &text, &requests, read, language, &mut trace, started, progress,
+                    )
+                    .await;
+                finish::note_files(&mut outcome, words, &input.messages);
+                outcome
             }
         };
         let disclosed = finish::disclose(&mut outcome, words, &self.settings, input.disclosed);

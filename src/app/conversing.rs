@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use super::open::{App, AppError};
 use crate::clock;
-use crate::domain::{Channel, ConversationId, Holder, Inbound, InboundContent, Outcome, TurnTrace};
+use crate::domain::{
+    About, Channel, ConversationId, Holder, Inbound, InboundContent, Outcome, TurnTrace,
+};
 use crate::events::Event;
 use crate::store::{Accepted, Intake, TurnRecord};
 
@@ -62,7 +64,8 @@ impl App {
                     phone: talk.phone.clone(),
                     name: None,
                     sent_at: now / 1000,
-                    content: masked(content),
+                    content: content.masked(),
+                    about: About::default(),
                 };
                 (inbound, 0)
             })
@@ -114,15 +117,4 @@ impl App {
 
 async fn turn_ends(events: &mut Receiver<Event>) {
     while let Ok(Event::Progress { .. } | Event::Message | Event::Holder) = events.recv().await {}
-}
-
-fn masked(content: InboundContent) -> InboundContent {
-    match content {
-        InboundContent::Text { text } => InboundContent::Text {
-            text: crate::domain::mask_cards(&text).text.into_owned(),
-        },
-        InboundContent::Choice { .. }
-        | InboundContent::Unreadable { .. }
-        | InboundContent::Silent { .. } => content,
-    }
 }

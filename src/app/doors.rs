@@ -15,6 +15,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use url::Url;
 
+use super::dead_letters::sorter;
+use super::media;
 use super::open::{App, AppError, payment_provider};
 use super::{gauges, notify};
 use crate::clock;
@@ -160,6 +162,7 @@ async fn desk_state(
         password: keeper.password.clone(),
         key,
         picture_origins: Vec::new(),
+        media: app.data.join(media::FOLDER),
         public_url: Some(public_url.clone()),
         clock: clock::now,
         shutdown: keeper.shutdown.clone(),
@@ -167,13 +170,11 @@ async fn desk_state(
 }
 
 fn whatsapp_door(app: &Arc<App>) -> whatsapp::door::Door {
-    #[expect(clippy::cast_possible_truncation, reason = "a few seconds")]
-    let debounce = (app.config.agent.debounce_seconds * 1000.0) as i64;
     whatsapp::door::Door {
         store: app.store.clone(),
         inbox: Arc::clone(&app.inbox),
         whatsapp: app.config.whatsapp.clone(),
-        debounce,
+        sorter: sorter(&app.config),
     }
 }
 

@@ -12,22 +12,27 @@ use tokio_util::task::TaskTracker;
 
 use super::control::Socket;
 use super::doors::{Doorkeeper, router};
+use super::media::{self, Fetcher};
 use super::open::{App, AppError};
 use super::prepare::Prepared;
 use crate::agent::Desk;
 use crate::clock;
 use crate::config::{self, DeskHours};
+use crate::openai::Transcriber;
 use crate::outbox::{Presence, Sender};
 use crate::ports::Messenger;
 use crate::store::{Pace, Taker};
 use crate::telemetry;
 use crate::whatsapp::GraphMessenger;
+use crate::whatsapp::media::GraphMedia;
 use crate::worker::{Budget, DeskClock, Worker};
 
 /// Senders that run at once.
 const SENDERS: usize = 4;
 /// A row is a sender's for longer than the channel may take by this much, milliseconds.
 const RECORDING: i64 = 10_000;
+/// Files that are fetched at once.
+const FETCHERS: usize = 2;
 /// Between two tries to build the index.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -228,9 +233,27 @@ impl App {
         for _ in 0..SENDERS {
             tasks.spawn(sender.clone().run(stop.clone()));
         }
+        self.start_fetchers(stop, tasks);
         let (presence, typing) = Presence::new(messenger);
         tasks.spawn(typing.run(stop.clone()));
         Ok(Some(presence))
+    }
+
+    fn start_fetchers(&self, stop: &CancellationToken, tasks: &TaskTracker) {
+        let Some(source) = GraphMedia::new(&self.config.whatsapp) else {
+            return;
+        };
+        let fetcher = Fetcher {
+            store: self.store.clone(),
+            source: Arc::new(source),
+            transcriber: Transcriber::new(&self.config.transcription).map(Arc::new),
+            folder: self.data.join(media::FOLDER),
+            inbox: Arc::clone(&self.inbox),
+            files: Arc::default(),
+        };
+        for _ in 0..FETCHERS {
+            tasks.spawn(fetcher.clone().run(stop.clone()));
+        }
     }
 }
 

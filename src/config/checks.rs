@@ -152,6 +152,10 @@ fn addresses(config: &Config, findings: &mut Findings) {
         ("server.public_url", config.server.public_url.as_deref()),
         ("llm.base_url", config.llm.base_url.as_deref()),
         ("embedding.base_url", config.embedding.base_url.as_deref()),
+        (
+            "transcription.base_url",
+            config.transcription.base_url.as_deref(),
+        ),
         ("retrieval.url", config.retrieval.url.as_deref()),
         (
             "retrieval.reranker.url",
@@ -199,6 +203,7 @@ fn secrets(config: &Config, findings: &mut Findings) {
     let single = [
         ("llm.api_key", &config.llm.api_key),
         ("embedding.api_key", &config.embedding.api_key),
+        ("transcription.api_key", &config.transcription.api_key),
         ("retrieval.api_key", &config.retrieval.api_key),
         (
             "retrieval.reranker.api_key",
@@ -372,6 +377,12 @@ fn ranges(config: &Config, findings: &mut Findings) {
         findings.add(
             &["agent.debounce_seconds"],
             "`agent.debounce_seconds` must lie between 0 and 60",
+        );
+    }
+    if !(0.0..=300.0).contains(&config.agent.burst_seconds) {
+        findings.add(
+            &["agent.burst_seconds"],
+            "`agent.burst_seconds` must lie between 0 and 300",
         );
     }
     if !(-1.0..=0.0).contains(&config.agent.upset_below) {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::transcription::Transcription;
 use crate::domain::{Currency, Language};
 
 /// Everything that can be configured.
@@ -33,6 +34,8 @@ pub struct Config {
     pub agent: Agent,
     /// The WhatsApp door.
     pub whatsapp: Whatsapp,
+    /// Who writes voice notes down.
+    pub transcription: Transcription,
     /// Payments.
     pub payments: Payments,
     /// The desk.
@@ -293,6 +296,10 @@ pub struct Agent {
     pub workers: usize,
     /// Seconds to wait for more of a burst, on WhatsApp.
     pub debounce_seconds: f64,
+    /// Seconds after the first message of a burst at which it is answered in any case, on WhatsApp.
+    pub burst_seconds: f64,
+    /// Minutes after which a message that was on its way is late: answered only if nothing newer came.
+    pub late_minutes: u64,
     /// Failures to understand, in a row, before a person is called.
     pub misunderstandings: u32,
     /// Polarity at or below which a person is called, in [-1, 0].
@@ -309,6 +316,8 @@ impl Default for Agent {
             max_tokens: 30_000,
             workers: 4,
             debounce_seconds: 3.0,
+            burst_seconds: 10.0,
+            late_minutes: 30,
             misunderstandings: 3,
             upset_below: -0.75,
             disclosure: BTreeMap::new(),
@@ -430,6 +439,9 @@ pub struct WhatsappNumber {
     #[schemars(with = "Option<String>")]
     #[serde(default)]
     pub access_token: Option<SecretString>,
+    /// The business portfolio it belongs to, where there are several: user ids are unique in one only.
+    #[serde(default)]
+    pub portfolio_id: Option<String>,
 }
 
 /// Text or a list of texts.

@@ -118,7 +118,7 @@ impl HistoryEntry {
     pub fn customer(content: &InboundContent, at: i64) -> Self {
         Self {
             speaker: Speaker::Customer,
-            text: content.words().unwrap_or_default().to_owned(),
+            text: content.shown(),
             products: Vec::new(),
             intent: None,
             awaiting: None,

@@ -1,70 +1,9 @@
-//! What comes in from a customer and what goes out to one.
+//! What goes out to a customer.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, Money, PaymentId, ProductId, TemplateMessage};
-
-/// A message from a customer, parsed at the edge. Card numbers are masked before it is made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Inbound {
-    /// The door it came through.
-    pub channel: Channel,
-    /// Our number or page that received it; scopes `external_id`.
-    pub recipient: String,
-    /// The channel's own message id; a second one with the same id is the same message.
-    pub external_id: String,
-    /// The channel's address of the sender: E.164 phone, business-scoped user id or session.
-    pub sender: String,
-    /// E.164 phone the channel vouches for, when there is one.
-    pub phone: Option<String>,
-    /// The name the sender chose to show.
-    pub name: Option<String>,
-    /// When the customer sent it, seconds since 1970.
-    pub sent_at: i64,
-    /// What was sent.
-    pub content: InboundContent,
-}
-
-/// The content of an inbound message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum InboundContent {
-    /// Text, also of captions.
-    Text {
-        /// The text as written.
-        text: String,
-    },
-    /// A button or list row of ours that was tapped.
-    Choice {
-        /// The id that we gave the row.
-        id: String,
-        /// The title the customer saw.
-        title: String,
-    },
-    /// Something we keep but cannot read yet: an image, a voice note, a location.
-    Unreadable {
-        /// The channel's name of the kind, for example `image`.
-        kind: String,
-    },
-    /// Something that is kept and never answered: a reaction, a system notice.
-    Silent {
-        /// The channel's name of the kind, for example `reaction`.
-        kind: String,
-    },
-}
-
-impl InboundContent {
-    /// The words the agent works on: the text, or the title of the choice.
-    #[must_use]
-    pub fn words(&self) -> Option<&str> {
-        match self {
-            Self::Text { text } => Some(text),
-            Self::Choice { title, .. } => Some(title),
-            Self::Unreadable { .. } | Self::Silent { .. } => None,
-        }
-    }
-}
+use super::{Money, PaymentId, ProductId, TemplateMessage};
 
 /// A complete answer to one turn: one message on every channel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -46,7 +46,7 @@ pub fn content_security_policy<'a>(
 ) -> HeaderValue {
     let mut policy = String::from(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; \
-         base-uri 'none'; frame-ancestors 'none'; img-src 'self' data:",
+         base-uri 'none'; frame-ancestors 'none'; media-src 'self'; img-src 'self' data:",
     );
     for origin in picture_origins {
         policy.push(' ');

@@ -4,8 +4,10 @@ use uuid::Uuid;
 
 use super::dialect::Connection;
 use super::rows::{number, parsed, text};
-use super::{Store, StoreError};
-use crate::domain::{ConsentChange, ConsentState, ContactId, InboxId};
+use super::{Store, StoreError, identity};
+use crate::domain::{
+    About, Channel, ConsentChange, ConsentState, ContactId, Inbound, InboundContent, InboxId,
+};
 
 const LATEST: &str = "SELECT state, at FROM consents WHERE contact_id = $1 AND purpose = $2 \
     ORDER BY at DESC, id DESC LIMIT 1";
@@ -132,9 +134,8 @@ pub(super) async fn record_by_address(
     let mut contacts = Vec::new();
     for address in addresses {
         let rows = sqlx::query(
-            "SELECT id FROM contacts WHERE channel = 'whatsapp' AND address = $1 \
-             UNION SELECT id FROM contacts WHERE phone IS NOT NULL AND phone = $1 \
-             AND channel = 'whatsapp'",
+            "SELECT id FROM contacts WHERE channel = 'whatsapp' AND phone = $1 \
+             UNION SELECT id FROM contacts WHERE channel = 'whatsapp' AND user_id = $1",
         )
         .bind(address)
         .fetch_all(&mut *connection)
@@ -149,18 +150,24 @@ pub(super) async fn record_by_address(
     if contacts.is_empty()
         && let Some(address) = addresses.first()
     {
-        let id = ContactId::new().0;
-        let phone = address.starts_with('+').then_some(address);
-        sqlx::query(
-            "INSERT INTO contacts (id, channel, address, phone, created_at) \
-             VALUES ($1, 'whatsapp', $2, $3, $4)",
-        )
-        .bind(&id)
-        .bind(address)
-        .bind(phone)
-        .bind(now)
-        .execute(&mut *connection)
-        .await?;
+        let is_phone = address.starts_with('+');
+        let unheard = Inbound {
+            channel: Channel::Whatsapp,
+            recipient: String::new(),
+            external_id: String::new(),
+            sender: address.clone(),
+            phone: is_phone.then(|| address.clone()),
+            name: None,
+            sent_at: now / 1000,
+            content: InboundContent::Silent {
+                kind: "consent".to_owned(),
+            },
+            about: About {
+                user_id: (!is_phone).then(|| address.clone()),
+                ..About::default()
+            },
+        };
+        let id = identity::contact(connection, &unheard, now).await?;
         contacts.push(id);
     }
     let mut new = false;

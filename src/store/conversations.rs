@@ -1,12 +1,13 @@
 //! Contacts and conversations.
 
+use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 
 use super::dialect::{Connection, Row};
 use super::rows::{number, optional_parsed, optional_text, parsed, text};
-use super::{Store, StoreError};
+use super::{Store, StoreError, identity};
 use crate::domain::{
-    Channel, ContactId, ConversationId, Holder, Inbound, InboundContent, Language,
+    About, Channel, ContactId, ConversationId, Holder, Inbound, InboundContent, Language, Referral,
 };
 
 /// Someone who writes to us.
@@ -14,8 +15,10 @@ use crate::domain::{
 pub struct Contact {
     /// Our id.
     pub id: ContactId,
-    /// The channel's address.
+    /// Where messages to them go: the phone if it is known, else the channel's own id of them.
     pub address: String,
+    /// The channel's own id of them.
+    pub user_id: Option<String>,
     /// E.164 phone the channel vouches for.
     pub phone: Option<String>,
     /// The name they show.
@@ -41,10 +44,14 @@ pub struct ConversationState {
     pub misunderstood: u32,
     /// Whether the customer was told that this is an AI.
     pub disclosed: bool,
+    /// The advertisement that led here.
+    pub referral: Option<Referral>,
 }
 
 pub(super) const CONVERSATION: &str = "SELECT v.id, v.channel, v.recipient, v.holder, v.language, \
-    v.misunderstood, v.disclosed, c.id AS contact_id, c.address, c.phone, c.name \
+    v.misunderstood, v.disclosed, c.id AS contact_id, c.phone, c.user_id, c.name, v.referral, \
+    CASE WHEN c.channel = 'whatsapp' THEN COALESCE(c.phone, c.user_id, c.address) ELSE c.address END \
+    AS address \
     FROM conversations v JOIN contacts c ON c.id = v.contact_id WHERE v.id = $1";
 
 impl ConversationState {
@@ -56,6 +63,7 @@ impl ConversationState {
             contact: Contact {
                 id: text(row, "contact_id")?.into(),
                 address: text(row, "address")?,
+                user_id: optional_text(row, "user_id")?,
                 phone: optional_text(row, "phone")?,
                 name: optional_text(row, "name")?,
             },
@@ -63,8 +71,52 @@ impl ConversationState {
             language: optional_parsed(row, "language")?,
             misunderstood: u32::try_from(number(row, "misunderstood")?).unwrap_or(u32::MAX),
             disclosed: number(row, "disclosed")? != 0,
+            referral: referral(row)?,
         })
     }
+}
+
+/// The advertisement in the column `referral`.
+pub(super) fn referral(row: &Row) -> Result<Option<Referral>, StoreError> {
+    let kept = optional_text(row, "referral")?;
+    let kept: Option<KeptReferral> = kept.map(|kept| serde_json::from_str(&kept)).transpose()?;
+    Ok(kept.map(|kept| kept.referral))
+}
+
+/// An advertisement as the column holds it, with the second in which the customer wrote.
+#[derive(Serialize, Deserialize)]
+struct KeptReferral {
+    at: i64,
+    #[serde(flatten)]
+    referral: Referral,
+}
+
+/// Keeps the advertisement of a message, unless that of a later message is kept already.
+pub(super) async fn refer(
+    connection: &mut Connection,
+    conversation: &ConversationId,
+    inbound: &Inbound,
+) -> Result<(), StoreError> {
+    let Some(referral) = inbound.about.referral.clone() else {
+        return Ok(());
+    };
+    let row = sqlx::query("SELECT referral FROM conversations WHERE id = $1")
+        .bind(conversation.as_str())
+        .fetch_one(&mut *connection)
+        .await?;
+    let kept = optional_text(&row, "referral")?;
+    let kept: Option<KeptReferral> = kept.map(|kept| serde_json::from_str(&kept)).transpose()?;
+    if kept.is_some_and(|kept| kept.at > inbound.sent_at) {
+        return Ok(());
+    }
+    let at = inbound.sent_at;
+    let keep = serde_json::to_string(&KeptReferral { at, referral })?;
+    sqlx::query("UPDATE conversations SET referral = $1 WHERE id = $2")
+        .bind(keep)
+        .bind(conversation.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 pub(super) fn holder(name: &str) -> Holder {
@@ -138,6 +190,7 @@ impl Store {
             content: InboundContent::Silent {
                 kind: "opened".to_owned(),
             },
+            about: About::default(),
         };
         self.write(move |connection| {
             Box::pin(async move { ensure(connection, &nothing, now).await })
@@ -152,21 +205,7 @@ pub(super) async fn ensure(
     inbound: &Inbound,
     now: i64,
 ) -> Result<ConversationId, StoreError> {
-    let contact: String = sqlx::query(
-        "INSERT INTO contacts (id, channel, address, phone, name, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (channel, address) DO UPDATE SET \
-         phone = COALESCE(excluded.phone, contacts.phone), \
-         name = COALESCE(excluded.name, contacts.name) RETURNING id",
-    )
-    .bind(ContactId::new().0)
-    .bind(inbound.channel.name())
-    .bind(&inbound.sender)
-    .bind(&inbound.phone)
-    .bind(&inbound.name)
-    .bind(now)
-    .fetch_one(&mut *connection)
-    .await?
-    .try_get(0)?;
+    let contact = identity::contact(connection, inbound, now).await?;
     let conversation: String = sqlx::query(
         "INSERT INTO conversations (id, contact_id, channel, recipient, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (contact_id, recipient) DO UPDATE SET \

@@ -3,13 +3,15 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::conversations::{CONVERSATION, ConversationState, holder};
+use super::conversations::{CONVERSATION, ConversationState, holder, referral};
 use super::dialect::{Connection, Row};
 use super::outbox::{self, NewOutboxRow};
 use super::rows::{json, number, optional_number, optional_text, text};
 use super::tickets::Ticket;
 use super::{Store, StoreError};
-use crate::domain::{Answer, ConversationId, Holder, InboundContent, Lane, Language, Speaker};
+use crate::domain::{
+    Answer, ConversationId, Holder, InboundContent, Lane, Language, Referral, Speaker,
+};
 
 /// A conversation in the desk's list.
 #[derive(Debug, Clone, Serialize)]
@@ -43,6 +45,8 @@ pub struct DeskConversation {
     pub overview: DeskOverview,
     /// What a colleague needs to act.
     pub summary: Option<String>,
+    /// The advertisement that led here.
+    pub referral: Option<Referral>,
     /// The last triage, as the trace has it.
     pub triage: Option<Value>,
     /// The transcript, oldest first.
@@ -62,13 +66,33 @@ pub struct DeskMessage {
     pub text: String,
     /// Of the agent and of people: the whole answer, with cards and buttons.
     pub answer: Option<Answer>,
-    /// Of a customer: the kind of a message without text, for example `image`.
+    /// Of a customer: the kind of what is not simply words, for example `image`; `revoked` for what was
+    /// taken back.
     pub kind: Option<String>,
+    /// Since when it has other words than it was sent with, milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<i64>,
+    /// The file that came with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<DeskMedia>,
     /// On a channel that sends: what became of what we said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeskDelivery>,
     /// Milliseconds since 1970.
     pub at: i64,
+}
+
+/// A file of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeskMedia {
+    /// `waiting` to be fetched, `stored`, `failed` or `gone`.
+    pub state: String,
+    /// What it is, read from its bytes.
+    pub mime_type: Option<String>,
+    /// The name of a document.
+    pub filename: Option<String>,
+    /// Why there is none.
+    pub fault: Option<String>,
 }
 
 /// What became of a message that was to be sent.
@@ -85,8 +109,9 @@ pub struct DeskDelivery {
     pub fault: Option<String>,
 }
 
-const OVERVIEW: &str = "SELECT v.id, v.channel, c.name, c.address, v.language, v.holder, \
-    v.hand_off_reason, v.waiting_since, v.updated_at, v.summary, \
+const OVERVIEW: &str = "SELECT v.id, v.channel, c.name, v.language, v.holder, v.referral, \
+    CASE WHEN c.channel = 'whatsapp' THEN COALESCE(c.phone, c.user_id, c.address) ELSE c.address END \
+    AS address, v.hand_off_reason, v.waiting_since, v.updated_at, v.summary, \
     (SELECT m.text FROM messages m WHERE m.conversation_id = v.id ORDER BY m.id DESC LIMIT 1) AS last \
     FROM conversations v JOIN contacts c ON c.id = v.contact_id";
 
@@ -147,6 +172,7 @@ impl Store {
         Ok(Some(DeskConversation {
             overview: DeskOverview::read(&row)?,
             summary: optional_text(&row, "summary")?,
+            referral: referral(&row)?,
             triage: triage.map(serde_json::to_value).transpose()?,
             messages: self.transcript(id, "", 200).await?,
             tickets: self.tickets(id).await?,
@@ -164,8 +190,10 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<DeskMessage>, StoreError> {
         let rows = sqlx::query(
-            "SELECT m.id, m.speaker, m.text, m.body, m.at, o.state, o.delivery, o.repeated, o.fault \
+            "SELECT m.id, m.speaker, m.text, m.body, m.at, m.edited_at, o.state, o.delivery, o.repeated, \
+             o.fault, f.state AS file_state, f.mime_type, f.filename, f.fault AS file_fault \
              FROM messages m LEFT JOIN outbox o ON o.message_id = m.id \
+             LEFT JOIN media f ON f.message_id = m.id \
              WHERE m.conversation_id = $1 AND m.id > $2 ORDER BY m.id DESC LIMIT $3",
         )
         .bind(id.as_str())
@@ -229,7 +257,7 @@ impl Store {
     }
 }
 
-async fn hold(
+pub(super) async fn hold(
     connection: &mut Connection,
     id: &ConversationId,
     holder: Holder,
@@ -292,12 +320,8 @@ impl DeskMessage {
             _ => Speaker::Agent,
         };
         let (answer, kind) = if speaker == Speaker::Customer {
-            match json::<InboundContent>(row, "body")? {
-                InboundContent::Unreadable { kind } | InboundContent::Silent { kind } => {
-                    (None, Some(kind))
-                }
-                InboundContent::Text { .. } | InboundContent::Choice { .. } => (None, None),
-            }
+            let content = json::<InboundContent>(row, "body")?;
+            (None, content.kind().map(str::to_owned))
         } else {
             (Some(json::<Answer>(row, "body")?), None)
         };
@@ -307,9 +331,25 @@ impl DeskMessage {
             text: text(row, "text")?,
             answer,
             kind,
+            edited_at: optional_number(row, "edited_at")?,
+            media: DeskMedia::read(row)?,
             delivery: DeskDelivery::read(row)?,
             at: number(row, "at")?,
         })
+    }
+}
+
+impl DeskMedia {
+    fn read(row: &Row) -> Result<Option<Self>, StoreError> {
+        let Some(state) = optional_text(row, "file_state")? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            state,
+            mime_type: optional_text(row, "mime_type")?,
+            filename: optional_text(row, "filename")?,
+            fault: optional_text(row, "file_fault")?,
+        }))
     }
 }
 

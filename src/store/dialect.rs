@@ -28,9 +28,10 @@ pub const BEGIN: &str = "BEGIN IMMEDIATE";
 
 const FILE: &str = "sportello.db";
 
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "counter", include_str!("migrations/0001_counter.sql")),
     (2, "outbox", include_str!("migrations/0002_outbox.sql")),
+    (3, "inbound", include_str!("migrations/0003_inbound.sql")),
     (4, "outbound", include_str!("migrations/0004_outbound.sql")),
     (
         5,

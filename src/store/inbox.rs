@@ -2,13 +2,15 @@
 
 use sqlx::Row as _;
 
-use super::conversations::ensure;
+use super::conversations::{ensure, refer};
+use super::dead_letters::{self, NewDeadLetter};
 use super::deliveries::{self, Delivered};
 use super::dialect::Connection;
-use super::{Store, StoreError, channel, consent};
-use crate::domain::{
-    ChannelChange, ConversationId, HistoryEntry, Inbound, InboundContent, InboxId,
-};
+use super::{Store, StoreError, channel, consent, notices};
+use crate::domain::{ChannelChange, ConversationId, Inbound, InboundContent, InboxId};
+
+/// So long a conversation is free that an advertisement led to, milliseconds (Meta's free entry point).
+const FREE_ENTRY: i64 = 72 * 60 * 60 * 1_000;
 
 /// Everything of one delivery, stored in one transaction.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +27,22 @@ pub struct Intake {
     pub events: Vec<Event>,
     /// What the channel says of us or of a customer's consent, kept and applied once.
     pub notices: Vec<Notice>,
+    /// What cannot be worked on.
+    pub dead_letters: Vec<NewDeadLetter>,
+    /// How long turns wait, beyond the wait of each message.
+    pub patience: Patience,
+}
+
+/// How long turns wait, milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// At most so long after the first message of a burst; three times a message's own wait when absent.
+    pub burst: Option<i64>,
+    /// A message that was sent longer ago than this is late: it is answered only if it is its
+    /// conversation's newest. Without it none is late.
+    pub late: Option<i64>,
+    /// So long the turn waits for a voice note to be written down; 0 where nobody does that.
+    pub voice: i64,
 }
 
 /// An event that changes something.
@@ -71,7 +89,13 @@ impl Store {
                 }
                 let mut accepted = Vec::with_capacity(intake.messages.len());
                 for (inbound, wait) in &intake.messages {
-                    accepted.push(insert_message(connection, inbound, *wait, now).await?);
+                    let new = New {
+                        inbound,
+                        wait: *wait,
+                        patience: intake.patience,
+                        now,
+                    };
+                    accepted.push(new.insert(connection).await?);
                 }
                 for delivery in &intake.deliveries {
                     deliveries::accept(connection, delivery, now).await?;
@@ -83,6 +107,9 @@ impl Store {
                     if insert_event(connection, &notice.event, now).await? {
                         channel::apply(connection, &notice.change, now).await?;
                     }
+                }
+                for letter in &intake.dead_letters {
+                    dead_letters::insert(connection, letter, now).await?;
                 }
                 Ok(accepted)
             })
@@ -107,141 +134,202 @@ async fn insert_raw(
     Ok(())
 }
 
-async fn insert_message(
-    connection: &mut Connection,
-    inbound: &Inbound,
+/// A message that may be new.
+struct New<'a> {
+    inbound: &'a Inbound,
     wait: i64,
+    patience: Patience,
     now: i64,
-) -> Result<Accepted, StoreError> {
-    let conversation = ensure(connection, inbound, now).await?;
-    let id = InboxId::new();
-    let content = serde_json::to_string(&inbound.content)?;
-    let inserted = sqlx::query(
-        "INSERT INTO inbox (id, channel, recipient, external_id, conversation_id, content, sent_at, \
-         received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-         ON CONFLICT (channel, recipient, external_id) DO NOTHING",
-    )
-    .bind(id.as_str())
-    .bind(inbound.channel.name())
-    .bind(&inbound.recipient)
-    .bind(&inbound.external_id)
-    .bind(conversation.as_str())
-    .bind(&content)
-    .bind(inbound.sent_at)
-    .bind(now)
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
-    if inserted == 0 {
-        return Ok(Accepted {
-            id: None,
-            conversation,
-        });
-    }
-    if !matches!(inbound.content, InboundContent::Silent { .. }) {
-        say(
-            connection,
-            &conversation,
-            id.as_str(),
-            &inbound.content,
-            &content,
-            now,
+}
+
+impl New<'_> {
+    /// Looked for before anything else: what is known already must not bring back an address that its
+    /// sender has given up since.
+    async fn insert(&self, connection: &mut Connection) -> Result<Accepted, StoreError> {
+        if let Some(conversation) = self.known(connection).await? {
+            return Ok(Accepted {
+                id: None,
+                conversation,
+            });
+        }
+        let inbound = self.inbound;
+        let conversation = ensure(connection, inbound, self.now).await?;
+        let id = InboxId::new();
+        sqlx::query(
+            "INSERT INTO inbox (id, channel, recipient, external_id, conversation_id, content, sent_at, \
+             received_at, target, late, ready_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
+        .bind(id.as_str())
+        .bind(inbound.channel.name())
+        .bind(&inbound.recipient)
+        .bind(&inbound.external_id)
+        .bind(conversation.as_str())
+        .bind(serde_json::to_string(&inbound.content)?)
+        .bind(inbound.sent_at)
+        .bind(self.now)
+        .bind(notices::target(&inbound.content))
+        .bind(i64::from(self.is_late()))
+        .bind(self.ready_at())
+        .execute(&mut *connection)
         .await?;
+        let received = notices::Received {
+            id: &id,
+            conversation: &conversation,
+            inbound,
+            now: self.now,
+        };
+        received.perform(connection).await?;
+        refer(connection, &conversation, inbound).await?;
+        self.consented(connection, &conversation, &id).await?;
+        self.open_window(connection, &conversation).await?;
+        self.consent(connection, &conversation, &id).await?;
+        self.schedule(connection, &conversation).await?;
+        Ok(Accepted {
+            id: Some(id),
+            conversation,
+        })
     }
-    if let Some(words) = inbound.content.words()
-        && inbound.channel.is_sent()
-    {
+
+    /// Words such as STOP count at once, whoever holds the conversation.
+    async fn consent(
+        &self,
+        connection: &mut Connection,
+        conversation: &ConversationId,
+        id: &InboxId,
+    ) -> Result<(), StoreError> {
+        let words = self.inbound.content.words();
+        let Some(words) = words.filter(|_| self.inbound.channel.is_sent()) else {
+            return Ok(());
+        };
         let contact: String = sqlx::query("SELECT contact_id FROM conversations WHERE id = $1")
             .bind(conversation.as_str())
             .fetch_one(&mut *connection)
             .await?
             .try_get(0)?;
-        consent::heard(connection, &contact, words, &id, now).await?;
+        consent::heard(connection, &contact, words, id, self.now).await?;
+        Ok(())
     }
-    open_window(connection, &conversation, inbound, now).await?;
-    schedule(connection, &conversation, now, wait).await?;
-    Ok(Accepted {
-        id: Some(id),
-        conversation,
-    })
-}
 
-async fn say(
-    connection: &mut Connection,
-    conversation: &ConversationId,
-    id: &str,
-    content: &InboundContent,
-    body: &str,
-    now: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO messages (id, conversation_id, speaker, text, body, at) \
-         VALUES ($1, $2, 'customer', $3, $4, $5)",
-    )
-    .bind(id)
-    .bind(conversation.as_str())
-    .bind(HistoryEntry::customer(content, now).text)
-    .bind(body)
-    .bind(now)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// A customer who writes can be answered for 24 hours, and is reachable. What the channel only tells about a customer
-/// opens nothing.
-async fn open_window(
-    connection: &mut Connection,
-    conversation: &ConversationId,
-    inbound: &Inbound,
-    now: i64,
-) -> Result<(), StoreError> {
-    if matches!(inbound.content, InboundContent::Silent { .. }) {
-        return Ok(());
+    /// A whole message that stops or resumes marketing is written down at once.
+    async fn consented(
+        &self,
+        connection: &mut Connection,
+        conversation: &ConversationId,
+        id: &InboxId,
+    ) -> Result<(), StoreError> {
+        let Some(words) = self.inbound.content.words() else {
+            return Ok(());
+        };
+        if !self.inbound.channel.is_sent() {
+            return Ok(());
+        }
+        let contact: String = sqlx::query("SELECT contact_id FROM conversations WHERE id = $1")
+            .bind(conversation.as_str())
+            .fetch_one(&mut *connection)
+            .await?
+            .try_get(0)?;
+        consent::heard(connection, &contact, words, id, self.now).await
     }
-    let sent_at = inbound.sent_at.saturating_mul(1_000);
-    let written_at = if sent_at > 0 { sent_at.min(now) } else { now };
-    sqlx::query(
-        "UPDATE conversations SET last_inbound_at = $1 \
-         WHERE id = $2 AND (last_inbound_at IS NULL OR last_inbound_at < $1)",
-    )
-    .bind(written_at)
-    .bind(conversation.as_str())
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "UPDATE contacts SET undeliverable = 0 WHERE undeliverable > 0 \
-         AND id = (SELECT contact_id FROM conversations WHERE id = $1)",
-    )
-    .bind(conversation.as_str())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
 
-/// More of a burst postpones the turn, but never beyond three times the wait after its first message.
-async fn schedule(
-    connection: &mut Connection,
-    conversation: &ConversationId,
-    now: i64,
-    wait: i64,
-) -> Result<(), StoreError> {
-    let first: Option<i64> = sqlx::query(
-        "SELECT MIN(received_at) FROM inbox WHERE conversation_id = $1 AND turn_id IS NULL",
-    )
-    .bind(conversation.as_str())
-    .fetch_one(&mut *connection)
-    .await?
-    .try_get(0)?;
-    let due = (now + wait).min(first.unwrap_or(now) + 3 * wait);
-    sqlx::query("UPDATE conversations SET due_at = $1, updated_at = $2 WHERE id = $3")
-        .bind(due)
-        .bind(now)
+    /// A customer who writes can be answered for 24 hours, after an advertisement for 72, and is reachable. What the
+    /// channel only tells about a customer opens nothing.
+    async fn open_window(
+        &self,
+        connection: &mut Connection,
+        conversation: &ConversationId,
+    ) -> Result<(), StoreError> {
+        if self.inbound.content.is_silent() {
+            return Ok(());
+        }
+        let sent_at = self.inbound.sent_at.saturating_mul(1_000);
+        let written_at = if sent_at > 0 {
+            sent_at.min(self.now)
+        } else {
+            self.now
+        };
+        let referred = self.inbound.about.referral.is_some();
+        let free_until = referred.then(|| written_at + FREE_ENTRY);
+        sqlx::query(
+            "UPDATE conversations SET \
+             last_inbound_at = CASE WHEN last_inbound_at > $1 THEN last_inbound_at ELSE $1 END, \
+             free_until = CASE WHEN $2 IS NULL OR free_until > $2 THEN free_until ELSE $2 END \
+             WHERE id = $3",
+        )
+        .bind(written_at)
+        .bind(free_until)
+        .bind(conversation.as_str())
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query(
+            "UPDATE contacts SET undeliverable = 0 WHERE undeliverable > 0 \
+             AND id = (SELECT contact_id FROM conversations WHERE id = $1)",
+        )
         .bind(conversation.as_str())
         .execute(connection)
         .await?;
-    Ok(())
+        Ok(())
+    }
+
+    async fn known(
+        &self,
+        connection: &mut Connection,
+    ) -> Result<Option<ConversationId>, StoreError> {
+        let row = sqlx::query(
+            "SELECT conversation_id FROM inbox \
+             WHERE channel = $1 AND recipient = $2 AND external_id = $3",
+        )
+        .bind(self.inbound.channel.name())
+        .bind(&self.inbound.recipient)
+        .bind(&self.inbound.external_id)
+        .fetch_optional(connection)
+        .await?;
+        row.map(|row| Ok(ConversationId(row.try_get(0)?)))
+            .transpose()
+    }
+
+    fn is_late(&self) -> bool {
+        let age = self.now - self.inbound.sent_at.saturating_mul(1000);
+        self.inbound.sent_at > 0 && self.patience.late.is_some_and(|late| age > late)
+    }
+
+    fn ready_at(&self) -> Option<i64> {
+        let InboundContent::Media(media) = &self.inbound.content else {
+            return None;
+        };
+        let is_awaited = media.kind.is_sound() && media.id.is_some() && self.patience.voice > 0;
+        is_awaited.then(|| self.now + self.patience.voice)
+    }
+
+    /// More of a burst postpones the turn, but not for ever. What is late comes with more of its kind.
+    async fn schedule(
+        &self,
+        connection: &mut Connection,
+        conversation: &ConversationId,
+    ) -> Result<(), StoreError> {
+        let row = sqlx::query(
+            "SELECT MIN(received_at), MAX(ready_at) FROM inbox \
+             WHERE conversation_id = $1 AND turn_id IS NULL",
+        )
+        .bind(conversation.as_str())
+        .fetch_one(&mut *connection)
+        .await?;
+        let first: Option<i64> = row.try_get(0)?;
+        let ready: Option<i64> = row.try_get(1)?;
+        let burst = self.patience.burst.unwrap_or(3 * self.wait);
+        let wait = if self.is_late() {
+            self.wait.max(burst)
+        } else {
+            self.wait
+        };
+        let due = (self.now + wait).min(first.unwrap_or(self.now) + burst);
+        sqlx::query("UPDATE conversations SET due_at = $1, updated_at = $2 WHERE id = $3")
+            .bind(due.max(ready.unwrap_or(due)))
+            .bind(self.now)
+            .bind(conversation.as_str())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
 }
 
 /// Keeps an event; false when it was known.

@@ -8,7 +8,8 @@ use super::outbox::{self, Kind, NewOutboxRow};
 use super::rows::{optional_number, text};
 use super::{Store, StoreError, gate};
 use crate::domain::{
-    Answer, Channel, ConversationId, Inbound, InboundContent, Lane, Language, MessageCategory,
+    About, Answer, Channel, ConversationId, Inbound, InboundContent, Lane, Language,
+    MessageCategory,
 };
 
 /// A message that we begin.
@@ -86,6 +87,7 @@ async fn say(
         content: InboundContent::Silent {
             kind: "opened".to_owned(),
         },
+        about: About::default(),
     };
     let conversation = ensure(connection, &opened, now).await?;
     let row = sqlx::query(CONVERSATION)

@@ -28,6 +28,8 @@ pub struct Claim {
     pub pending: Vec<PendingMessage>,
     /// What was said before.
     pub history: History,
+    /// Whether all that waits came late, and something newer was dealt with before.
+    pub outdated: bool,
 }
 
 /// A message that waits for a turn.
@@ -274,8 +276,8 @@ async fn load(connection: &mut Connection, claimed: &Row) -> Result<Claim, Store
         .await?;
     let state = ConversationState::read(&row)?;
     let rows = sqlx::query(
-        "SELECT id, external_id, content, received_at FROM inbox WHERE conversation_id = $1 AND turn_id IS NULL \
-         ORDER BY id",
+        "SELECT id, external_id, content, received_at, late FROM inbox \
+         WHERE conversation_id = $1 AND turn_id IS NULL ORDER BY sent_at, id",
     )
     .bind(&id)
     .fetch_all(&mut *connection)
@@ -291,13 +293,39 @@ async fn load(connection: &mut Connection, claimed: &Row) -> Result<Claim, Store
             })
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
+    let mut late = true;
+    for row in &rows {
+        late &= number(row, "late")? != 0;
+    }
     Ok(Claim {
+        outdated: late && !pending.is_empty() && !has_newest(connection, &id, &pending).await?,
         history: history(connection, &id).await?,
         state,
         epoch: number(claimed, "lease_epoch")?,
         attempts: number(claimed, "attempts")?,
         pending,
     })
+}
+
+/// Whether the customer's newest message is among those that wait.
+async fn has_newest(
+    connection: &mut Connection,
+    conversation: &str,
+    pending: &[PendingMessage],
+) -> Result<bool, StoreError> {
+    let newest = sqlx::query(
+        "SELECT i.id FROM inbox i JOIN messages m ON m.id = i.id \
+         WHERE i.conversation_id = $1 AND m.speaker = 'customer' \
+         ORDER BY i.sent_at DESC, i.id DESC LIMIT 1",
+    )
+    .bind(conversation)
+    .fetch_optional(connection)
+    .await?;
+    let Some(newest) = newest else {
+        return Ok(true);
+    };
+    let newest = text(&newest, "id")?;
+    Ok(pending.iter().any(|message| message.id.as_str() == newest))
 }
 
 async fn history(connection: &mut Connection, conversation: &str) -> Result<History, StoreError> {

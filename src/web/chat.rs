@@ -10,7 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Web, session};
-use crate::domain::{Channel, Inbound, InboundContent};
+use crate::domain::{About, Channel, Inbound, InboundContent};
 use crate::edge::{Body, Client, Fault};
 use crate::events::Event;
 use crate::store::Intake;
@@ -51,6 +51,7 @@ pub async fn receive(
         name: None,
         sent_at: now / 1000,
         content,
+        about: About::default(),
     };
     let intake = Intake {
         messages: vec![(inbound, 0)],

@@ -1,6 +1,7 @@
 //! A webhook's body as items, each parsed alone: one that cannot be read never costs its neighbours.
 
 mod account;
+mod content;
 mod message;
 mod status;
 

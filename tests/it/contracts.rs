@@ -151,6 +151,7 @@ fn input(asked: &Asked) -> TurnInput {
             text: text.to_owned(),
         }],
         desk: Desk::Open,
+        referral: None,
     }
 }
 

@@ -55,6 +55,7 @@ pub async fn start(adjust: impl FnOnce(&mut web::State)) -> Counter {
         shop: state.shop.name.clone(),
         password: PASSWORD.into(),
         key: [7; 32],
+        media: std::path::PathBuf::new(),
         picture_origins: Vec::new(),
         public_url: state.public_url.clone(),
         clock: state.clock,

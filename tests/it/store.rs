@@ -3,11 +3,14 @@
 mod accept;
 mod backup;
 mod claims;
+mod dead_letters;
 mod disk_full;
 mod files;
+mod identity;
 mod lanes;
 mod model;
 mod money;
+mod notices;
 mod outbox;
 mod plans;
 mod refusals;
@@ -18,8 +21,8 @@ mod statuses;
 use std::path::Path;
 
 use sportello::domain::{
-    Answer, Channel, ConversationId, Inbound, InboundContent, Language, Outcome, TemplateChange,
-    TemplateMessage, TemplateStatus, TurnId, TurnTrace,
+    About, Answer, Channel, ConversationId, Inbound, InboundContent, Language, Outcome,
+    TemplateChange, TemplateMessage, TemplateStatus, TurnId, TurnTrace,
 };
 use sportello::store::{
     Accepted, Claim, Closing, DeskDelivery, Ending, Intake, OutboxRow, Pace, Store, Taker,
@@ -58,6 +61,7 @@ pub fn message(sender: &str, id: &str, content: InboundContent) -> Inbound {
         name: Some("Ada".to_owned()),
         sent_at: NOW / 1000,
         content,
+        about: About::default(),
     }
 }
 

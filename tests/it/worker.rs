@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sportello::agent::{Agent, Desk};
 use sportello::app::App;
 use sportello::domain::{
-    Channel, ConversationId, HandOffReason, Holder, Inbound, InboundContent, Outcome,
+    About, Channel, ConversationId, HandOffReason, Holder, Inbound, InboundContent, Outcome,
 };
 use sportello::ports::{ChatModel, ModelError, ModelReply, ModelRequest};
 use sportello::store::{Intake, TurnRecord};
@@ -111,6 +111,7 @@ impl Shop {
             content: InboundContent::Text {
                 text: text.to_owned(),
             },
+            about: About::default(),
         };
         let intake = Intake {
             messages: vec![(inbound, 0)],

@@ -101,7 +101,7 @@ function headParts(overview) {
   ];
 }
 
-function factParts({ overview, summary, triage, tickets }) {
+function factParts({ overview, summary, referral, triage, tickets }) {
   const parts = [];
   if (summary || overview.reason) {
     const reason = REASONS[overview.reason] ?? overview.reason;
@@ -114,9 +114,16 @@ function factParts({ overview, summary, triage, tickets }) {
       ),
     );
   }
+  if (referral) parts.push(referralPart(referral));
   if (triage) parts.push(triagePart(triage));
   for (const ticket of tickets) parts.push(ticketPart(ticket));
   return parts;
+}
+
+/** The advertisement that led here: its words only, nothing is loaded from elsewhere. */
+function referralPart({ source_type: kind, headline, body }) {
+  const words = [headline, body].filter(Boolean).join(" · ");
+  return element("p", { className: "offered" }, `Came from ${kind === "post" ? "a post" : "an advertisement"}: ${words || "without words"}`);
 }
 
 function triagePart({ language: guess, intent, sentiment }) {
@@ -145,19 +152,34 @@ function ticketPart(ticket) {
   );
 }
 
-function message({ speaker, text, kind, answer, delivery, at }) {
+function message({ id, speaker, text, kind, answer, media, edited_at: edited, delivery, at }) {
   const said = element("p", { className: "said" }, text || (kind ? `[${kind}]` : ""));
   return element(
     "li",
     { className: `message ${speaker}` },
     element("p", { className: "by" }, SPEAKERS[speaker], " ", element("time", { dateTime: new Date(at).toISOString() }, clock(at))),
     said,
+    media ? element("p", { className: "file" }, file(id, kind, media)) : null,
+    edited ? element("p", { className: "offered" }, `Edited by the sender at ${clock(edited)}`) : null,
     answer?.products?.length ? element("ul", { className: "cards" }, ...answer.products.map(card)) : null,
     answer?.payment ? element("p", { className: "pay" }, `Payment link: ${money(answer.payment.total)}`) : null,
     answer?.choices?.length ? element("p", { className: "offered" }, `Offered: ${answer.choices.map((choice) => choice.title).join(", ")}`) : null,
     answer?.sources?.length ? element("p", { className: "offered" }, `From: ${answer.sources.map((source) => source.title).join(", ")}`) : null,
     delivery ? element("p", { className: "offered" }, arrival(delivery)) : null,
   );
+}
+
+/** A file of the customer, under its message. */
+function file(id, kind, { state, mime_type: type, filename, fault }) {
+  if (state !== "stored") return [state === "waiting" ? "File on its way" : `File: ${state}`, fault].filter(Boolean).join(" · ");
+  const address = `/desk/media/${encodeURIComponent(id)}`;
+  if (["image/jpeg", "image/png", "image/webp", "image/gif"].includes(type)) {
+    const picture = element("img", { src: address, alt: `Sent by the customer: ${kind ?? "picture"}`, loading: "lazy", className: "sent" });
+    return element("a", { href: address, target: "_blank", rel: "noopener" }, picture);
+  }
+  if (type.startsWith("audio/")) return element("audio", { src: address, controls: true, preload: "none" });
+  if (type.startsWith("video/")) return element("video", { src: address, controls: true, preload: "none", className: "sent" });
+  return element("a", { href: address, download: filename ?? "" }, filename ?? type);
 }
 
 function arrival({ state, status, repeated, fault }) {

@@ -11,7 +11,7 @@ use super::{CODE, Masked, mask_cards};
 /// Strings and numbers at any depth are masked, also in JSON inside a string. What stands under a key that
 /// names a protocol value is left alone: keys that end in `id`, `ids`, `url`, `link`, `timestamp`, `time`
 /// or `phone_number`, and `from`, `to`, `input`, `recipient`, `phone`, `user`, `payload`, `hash` and
-/// `sha256`. Everything else counts as human text, so that an unknown kind of message is masked too.
+/// `sha256`; a `phone` of more than 15 digits is none. Everything else counts as human text, so that an unknown kind of message is masked too.
 /// Below a JSON text in a string (a form that someone filled in) no key is spared.
 #[must_use]
 pub fn mask_cards_in_json(raw: &str) -> Masked<'_> {
@@ -71,7 +71,7 @@ fn mask(value: &mut Value, key: &str, keys: Keys) -> usize {
 
 /// The masked text and how much was masked in it; nothing when it stays as it is.
 fn mask_text(text: &str, key: &str, keys: Keys) -> Option<(String, usize)> {
-    if keys == Keys::Protocol && is_protocol(key) {
+    if keys == Keys::Protocol && is_protocol(key) && !too_long_for_a_phone(key, text) {
         return None;
     }
     if keys == Keys::Protocol
@@ -114,6 +114,11 @@ fn is_protocol(key: &str) -> bool {
     ];
     let key = key.to_ascii_lowercase();
     WHOLE.contains(&key.as_str()) || ENDINGS.iter().any(|ending| key.ends_with(ending))
+}
+
+/// E.164 ends at 15 digits: a longer number in the field of a phone, as in a contact's card, is none.
+fn too_long_for_a_phone(key: &str, text: &str) -> bool {
+    key.eq_ignore_ascii_case("phone") && text.bytes().filter(u8::is_ascii_digit).count() > 15
 }
 
 fn names_a_code(key: &str) -> bool {

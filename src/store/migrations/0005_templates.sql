@@ -1,5 +1,6 @@
 -- Consents come by phone, too.
 CREATE INDEX contacts_by_phone ON contacts (phone) WHERE phone IS NOT NULL;
+CREATE INDEX contacts_by_user ON contacts (user_id) WHERE user_id IS NOT NULL;
 
 -- What the channel says of our templates, numbers and account.
 CREATE TABLE channel_templates (

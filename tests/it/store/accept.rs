@@ -6,8 +6,9 @@ use axum::body::Body;
 use axum::http::Request;
 use futures::future::join_all;
 use sportello::domain::{Channel, InboundContent};
-use sportello::store::{Delivered, Event, Intake, Store};
+use sportello::store::{Delivered, Event, Intake, Patience, Store};
 use sportello::whatsapp::door::{Door, router};
+use sportello::whatsapp::intake::Sorter;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
@@ -179,7 +180,7 @@ async fn a_card_number_reaches_no_file() {
         store: store.clone(),
         inbox: Arc::new(Notify::new()),
         whatsapp: graph.config(),
-        debounce: 0,
+        sorter: Sorter::new(&graph.config(), 0, Patience::default()),
     });
     let cards = [
         "4111 1111 1111 1111",

@@ -49,6 +49,7 @@ async fn a_number_sends_with_its_own_token() {
     let number = WhatsappNumber {
         phone_number_id: NUMBER.to_owned(),
         access_token: Some(TOKEN.into()),
+        portfolio_id: None,
     };
     let config = Whatsapp {
         access_token: Some("another".into()),
