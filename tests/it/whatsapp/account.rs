@@ -10,8 +10,9 @@ use sportello::domain::{
     Answer, Channel, ConsentState, ContactId, Filling, Language, MARKETING, Quality,
     TemplateCategory, TemplateMessage, TemplateStatus, TemplateValue,
 };
-use sportello::store::{Notification, Notified, OutboxRow, Store};
+use sportello::store::{Notification, Notified, OutboxRow, Patience, Store};
 use sportello::whatsapp::door::{Door, router};
+use sportello::whatsapp::intake::Sorter;
 use sportello::whatsapp::webhook::{self, AccountEvent, ItemKind};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -41,15 +42,16 @@ impl Shop {
     }
 
     async fn deliver(&self, body: &Value) {
+        let whatsapp = Whatsapp {
+            app_secret: vec![SECRET.into()],
+            phone_number_id: Some(NUMBER.to_owned()),
+            ..Whatsapp::default()
+        };
         let door = router(Door {
             store: self.store.clone(),
             inbox: Arc::new(Notify::new()),
-            whatsapp: Whatsapp {
-                app_secret: vec![SECRET.into()],
-                phone_number_id: Some(NUMBER.to_owned()),
-                ..Whatsapp::default()
-            },
-            debounce: 0,
+            sorter: Sorter::new(&whatsapp, 0, Patience::default()),
+            whatsapp,
         });
         let bytes = body.to_string().into_bytes();
         let request = Request::post("/webhooks/whatsapp")
