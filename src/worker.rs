@@ -242,9 +242,10 @@ impl Worker {
         let answer = self.agent.turn(input, &progress);
         match (&self.presence, seen(claim)) {
             (Some(presence), Some(message)) => tokio::select! {
-                report = answer => report,
+                biased;
                 // Never ends; the turn does.
                 () = presence.show(message) => untouched(claim, language, ""),
+                report = answer => report,
             },
             _ => answer.await,
         }

@@ -14,6 +14,9 @@ const PAIR_INTERVAL: i64 = 6_000 * MICROS;
 const PAIR_BURST: i64 = 45;
 /// A rolling day.
 const DAY: i64 = 24 * 60 * 60 * 1_000;
+/// Who waits for a place in the day looks again not before this, and not after that.
+const SOONEST: i64 = 60 * 1_000;
+const LATEST: i64 = 15 * 60 * 1_000;
 /// All numbers of a database belong to one portfolio.
 const PORTFOLIO: &str = "all";
 
@@ -100,8 +103,9 @@ pub(super) async fn may_reach(
         .fetch_one(&mut *connection)
         .await?
         .try_get(0)?;
-    // Not before a minute: many may wait for the same place.
-    Ok(Err((oldest.unwrap_or(now) + DAY + 1).max(now + 60_000)))
+    // Not at once, since many may wait for the same place; not too late, since a place may become free before its day.
+    let free_at = oldest.unwrap_or(now) + DAY;
+    Ok(Err(free_at.clamp(now + SOONEST, now + LATEST)))
 }
 
 /// How many people were written to first since a moment that never goes back.

@@ -35,6 +35,8 @@ const WITHOUT_DEFAULT: [&str; 27] = [
     "whatsapp.phone_number_id",
     "whatsapp.waba_id",
     "whatsapp.numbers",
+    "whatsapp.budget.conversation",
+    "whatsapp.budget.day",
     "payments.provider",
     "payments.stripe_secret_key",
     "payments.stripe_webhook_secret",

@@ -21,7 +21,7 @@ mod statuses;
 use std::path::Path;
 
 use sportello::domain::{
-    About, Answer, Channel, ConversationId, Inbound, InboundContent, Language, Outcome,
+    About, Answer, Channel, ConversationId, Inbound, InboundContent, InboxId, Language, Outcome,
     TemplateChange, TemplateMessage, TemplateStatus, TurnId, TurnTrace,
 };
 use sportello::store::{
@@ -81,6 +81,12 @@ pub async fn customer(store: &Store, sender: &str) -> ConversationId {
     accepted[0].conversation.clone()
 }
 
+/// Somebody whom we know and who never wrote.
+pub async fn acquainted(store: &Store, sender: &str) -> ConversationId {
+    let opened = store.open_conversation(Channel::Whatsapp, sender, OURS, NOW);
+    opened.await.unwrap()
+}
+
 pub async fn claim(store: &Store, now: i64) -> Option<Claim> {
     store.claim("tester", LEASE, now).await.unwrap()
 }
@@ -113,8 +119,8 @@ pub async fn answers(store: &Store, sender: &str, words: &[&str]) -> Conversatio
 /// The same at another time.
 pub async fn answers_at(store: &Store, now: i64, sender: &str, words: &[&str]) -> ConversationId {
     let mut conversation = None;
-    for (place, words) in words.iter().enumerate() {
-        let id = format!("wamid.{sender}.{place}.{now}");
+    for words in words {
+        let id = format!("wamid.{}", InboxId::new());
         let inbound = Inbound {
             sent_at: now / 1000,
             ..message(sender, &id, text("ciao"))

@@ -1,7 +1,7 @@
 //! The worker with the real agent: failures, panics, the end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -10,8 +10,12 @@ use sportello::app::App;
 use sportello::domain::{
     About, Channel, ConversationId, HandOffReason, Holder, Inbound, InboundContent, Outcome,
 };
-use sportello::ports::{ChatModel, ModelError, ModelReply, ModelRequest};
-use sportello::store::{Intake, TurnRecord};
+use sportello::outbox::Presence;
+use sportello::ports::{
+    ChatModel, Messenger, ModelError, ModelReply, ModelRequest, Outgoing, Seen, SendError,
+    SentMessage,
+};
+use sportello::store::{Delivered, Intake, Priced, TurnRecord};
 use sportello::worker::{Budget, Worker};
 use sportello::{clock, config};
 use tempfile::TempDir;
@@ -212,4 +216,117 @@ async fn stopping_finishes_the_turn_at_hand_and_begins_no_other() {
         .unwrap()
         .unwrap();
     assert_eq!((waiting.state.id, waiting.attempts), (second, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_is_spent_ends_in_one_polite_message_and_a_person() {
+    let mut shop = shop("nothing at all", Duration::ZERO).await;
+    shop.worker.budget = Budget {
+        currency: "EUR".to_owned(),
+        conversation: None,
+        day: Some(25_000),
+    };
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(shop.worker.clone().run("only".to_owned(), stop.clone()));
+    spend(&shop, "wamid.1", 24_999).await;
+    let before = shop.say("a", "Do you ship to Malta?").await;
+    let turn = shop.turn(&before).await;
+    assert!(matches!(turn.outcome, Outcome::Answered { .. }), "{turn:?}");
+    spend(&shop, "wamid.2", 1).await;
+    let after = shop.say("b", "Do you ship to Portugal?").await;
+    let turn = shop.turn(&after).await;
+    let Outcome::HandedOff { answer, reason, .. } = &turn.outcome else {
+        panic!("{turn:?}");
+    };
+    assert_eq!(*reason, HandOffReason::Limit);
+    assert!(!answer.text.is_empty());
+    assert_eq!(
+        shop.model.asked.load(Ordering::SeqCst),
+        1,
+        "no model is asked"
+    );
+    let state = shop.app.store.conversation(&after).await.unwrap().unwrap();
+    assert_eq!(state.holder, Holder::Human);
+    stop.cancel();
+    running.await.unwrap();
+}
+
+async fn spend(shop: &Shop, wamid: &str, micros: i64) {
+    let delivery = Delivered {
+        recipient: "us".to_owned(),
+        key: format!("{wamid}:sent"),
+        external_id: wamid.to_owned(),
+        status: "sent".to_owned(),
+        priced: Some(Priced {
+            billable: None,
+            model: None,
+            kind: "regular".to_owned(),
+            category: "service".to_owned(),
+            micros,
+            currency: "EUR".to_owned(),
+        }),
+        body: "{}".to_owned(),
+        ..Delivered::default()
+    };
+    let intake = Intake {
+        deliveries: vec![delivery],
+        ..Intake::default()
+    };
+    shop.app.store.accept(intake, clock::now()).await.unwrap();
+}
+
+/// A channel that is only told what is being answered.
+#[derive(Default)]
+struct Watching(Mutex<Vec<Seen>>);
+
+#[async_trait]
+impl Messenger for Watching {
+    async fn send(&self, _: &Outgoing) -> Result<SentMessage, SendError> {
+        Err(SendError::Rejected("nothing is sent here".to_owned()))
+    }
+
+    async fn seen(&self, message: &Seen) -> Result<(), SendError> {
+        self.0.lock().unwrap().push(message.clone());
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_sees_that_an_answer_is_written_unless_a_person_writes_it() {
+    let mut shop = shop("nothing at all", Duration::ZERO).await;
+    let watching = Arc::new(Watching::default());
+    let (presence, typing) = Presence::new(Arc::clone(&watching) as Arc<dyn Messenger>);
+    shop.worker.presence = Some(presence);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(shop.worker.clone().run("only".to_owned(), stop.clone()));
+    let telling = tokio::spawn(typing.run(stop.clone()));
+    let held = shop.say("held", "Do you ship to Gozo?").await;
+    shop.app
+        .store
+        .set_holder(&held, Holder::Human, clock::now())
+        .await
+        .unwrap();
+    let told = watching.0.lock().unwrap().len();
+    shop.say("held", "Hello?").await;
+    let conversation = shop.say("a", "Do you ship to Malta?").await;
+    shop.turn(&conversation).await;
+    let started = Instant::now();
+    loop {
+        let seen = watching.0.lock().unwrap().clone();
+        let ours = seen
+            .iter()
+            .filter(|seen| seen.external_id.starts_with("a:"));
+        if ours.count() == 1 {
+            let held = seen[told..]
+                .iter()
+                .any(|seen| seen.external_id == "held: Hello?");
+            assert!(!held, "a person holds it");
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "{seen:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stop.cancel();
+    running.await.unwrap();
+    telling.await.unwrap();
 }

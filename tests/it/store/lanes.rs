@@ -6,8 +6,8 @@ use sportello::domain::{
 use sportello::store::{Announcement, Ending, Pace, Store, Taker};
 
 use super::{
-    NOW, accept, answers, approve, by_template, count, customer, deliveries, empty, message, sent,
-    taken, taker, text,
+    NOW, accept, acquainted, answers, approve, by_template, count, deliveries, empty, message,
+    sent, taken, taker, text,
 };
 
 const HOUR: i64 = 60 * 60 * 1_000;
@@ -51,7 +51,7 @@ async fn agree(store: &Store, contact: &ContactId, granted: bool) {
 #[tokio::test]
 async fn replies_go_before_notifications_and_wait_for_none_of_them() {
     let (_folder, store) = empty().await;
-    let a = customer(&store, "a").await;
+    let a = acquainted(&store, "a").await;
     notify(&store, &a, template(MessageCategory::Utility), NOW).await;
     notify(&store, &a, template(MessageCategory::Utility), NOW).await;
     answers(&store, "b", &["reply"]).await;
@@ -60,6 +60,7 @@ async fn replies_go_before_notifications_and_wait_for_none_of_them() {
     // The second notification waits for the first, a reply to the same customer does not.
     assert!(taken(&store, NOW).await.is_none());
     answers(&store, "a", &["and a reply"]).await;
+    assert_eq!(taken(&store, NOW).await.unwrap().1, "and a reply");
 }
 
 #[tokio::test]
@@ -129,7 +130,7 @@ async fn the_portfolio_writes_to_so_many_people_first_in_a_day() {
     let later = NOW + 2 * DAY;
     let mut people = Vec::new();
     for sender in ["a", "b", "c"] {
-        let conversation = customer(&store, sender).await;
+        let conversation = acquainted(&store, sender).await;
         notify(
             &store,
             &conversation,
@@ -181,7 +182,7 @@ async fn places_become_free_as_the_day_rolls() {
     };
     let later = NOW + 2 * DAY;
     for sender in ["a", "b"] {
-        let conversation = customer(&store, sender).await;
+        let conversation = acquainted(&store, sender).await;
         notify(
             &store,
             &conversation,
@@ -194,9 +195,9 @@ async fn places_become_free_as_the_day_rolls() {
     assert!(taken(later).await.row.is_some());
     let waits = taken(later).await;
     assert!(waits.row.is_none());
-    assert_eq!(waits.next_at, Some(later + DAY + 1));
-    assert!(taken(later + DAY).await.row.is_none());
-    assert!(taken(later + DAY + 1).await.row.is_some());
+    assert_eq!(waits.next_at, Some(later + HOUR / 4));
+    assert!(taken(later + DAY - 1).await.row.is_none());
+    assert!(taken(later + DAY + HOUR).await.row.is_some());
     assert_eq!(count(folder.path(), "SELECT people FROM reach").await, 1);
 }
 
@@ -266,7 +267,7 @@ async fn marketing_needs_the_latest_word_to_be_yes() {
         ("no", &[true, false][..]),
         ("yes again", &[true, false, true][..]),
     ] {
-        let conversation = customer(&store, sender).await;
+        let conversation = acquainted(&store, sender).await;
         let contact = contact(&store, &conversation).await;
         for granted in ledger {
             agree(&store, &contact, *granted).await;
@@ -286,7 +287,7 @@ async fn marketing_needs_the_latest_word_to_be_yes() {
 #[tokio::test]
 async fn notifications_wait_while_a_person_holds_the_conversation() {
     let (_folder, store) = empty().await;
-    let conversation = customer(&store, "a").await;
+    let conversation = acquainted(&store, "a").await;
     notify(
         &store,
         &conversation,
@@ -309,7 +310,7 @@ async fn notifications_wait_while_a_person_holds_the_conversation() {
 #[tokio::test]
 async fn a_template_that_the_channel_has_not_approved_is_never_sent() {
     let (_folder, store) = empty().await;
-    let conversation = customer(&store, "a").await;
+    let conversation = acquainted(&store, "a").await;
     let unknown = Announcement {
         answer: by_template("template", "unheard_of"),
         ..template(MessageCategory::Utility)

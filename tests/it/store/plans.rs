@@ -26,6 +26,10 @@ const WHOLE: &[(&str, &str)] = &[
         "one row per number of ours",
     ),
     (
+        "SELECT kind, subject, detail, times",
+        "what a person must look at is little",
+    ),
+    (
         "SELECT * FROM channel_templates ORDER BY",
         "the templates of a shop are few",
     ),

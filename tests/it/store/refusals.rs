@@ -7,8 +7,8 @@ use sportello::domain::{
 use sportello::store::{Announcement, Ending, OutboxRow, Store};
 
 use super::{
-    NOW, accept, answers, approve, by_template, count, customer, deliveries, empty, ended, message,
-    sent, taken, text,
+    NOW, accept, acquainted, answers, approve, by_template, count, deliveries, empty, ended,
+    message, sent, taken, text,
 };
 
 const MINUTE: i64 = 60_000;
@@ -27,7 +27,7 @@ async fn state(store: &Store, conversation: &ConversationId, place: usize) -> St
 }
 
 async fn campaign(store: &Store, sender: &str, name: &str) -> ConversationId {
-    let conversation = customer(store, sender).await;
+    let conversation = acquainted(store, sender).await;
     let contact = store
         .conversation(&conversation)
         .await
@@ -67,7 +67,7 @@ async fn tries(store: &Store, class: ErrorClass) -> Vec<i64> {
                     .await
                     .unwrap();
             }
-            None => now += 500,
+            None => now += MINUTE,
         }
     }
     tries
@@ -229,7 +229,7 @@ async fn the_cap_on_marketing_is_tried_once_more_after_a_day_and_holds_up_nobody
     let (row, words) = taken(&store, NOW + DAY + 10 * MINUTE).await.unwrap();
     assert_eq!(words, "first");
     ended(&store, &row, refused(ErrorClass::MarketingCap)).await;
-    assert_eq!(state(&store, &conversation, 1).await, "failed");
+    assert_eq!(state(&store, &conversation, 0).await, "failed");
     assert!(taken(&store, NOW + 9 * DAY).await.is_none());
 }
 

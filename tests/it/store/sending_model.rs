@@ -290,12 +290,11 @@ impl Machine {
         for customer in 0..CUSTOMERS {
             self.hand_back(customer).await;
         }
-        for _ in 0..200 {
-            self.perform(Step::Wait(LEASE + 1)).await;
+        let mut idle = 0;
+        while idle < 2 {
+            self.perform(Step::Wait(11 * 60_000)).await;
             self.perform(Step::Take(0)).await;
-            if self.held[0].is_none() {
-                break;
-            }
+            idle = if self.held[0].is_some() { 0 } else { idle + 1 };
             self.perform(Step::Send(0)).await;
         }
         for (word, (state, repeated)) in self.states().await {

@@ -185,6 +185,23 @@ async fn messages(
     }
 }
 
+fn seen(shared: &Shared, request: &Value) -> Response {
+    let expected = json!({
+        "messaging_product": "whatsapp",
+        "status": "read",
+        "message_id": request["message_id"],
+        "typing_indicator": { "type": "text" },
+    });
+    if *request != expected {
+        let fault = format!("a read receipt: {request}");
+        shared.faults.lock().unwrap().push(fault);
+        return error(400, 100);
+    }
+    let message = request["message_id"].as_str().unwrap_or_default();
+    shared.seen.lock().unwrap().push(message.to_owned());
+    Json(json!({ "success": true })).into_response()
+}
+
 fn authorized(headers: &HeaderMap) -> bool {
     let authorization = headers.get("authorization");
     authorization.is_some_and(|given| *given == *format!("Bearer {TOKEN}"))
@@ -247,23 +264,6 @@ async fn numbers(Path(account): Path<String>, headers: HeaderMap) -> Response {
         "messaging_limit_tier": "TIER_2K",
     }] }))
     .into_response()
-}
-
-fn seen(shared: &Shared, request: &Value) -> Response {
-    let expected = json!({
-        "messaging_product": "whatsapp",
-        "status": "read",
-        "message_id": request["message_id"],
-        "typing_indicator": { "type": "text" },
-    });
-    if *request != expected {
-        let fault = format!("a read receipt: {request}");
-        shared.faults.lock().unwrap().push(fault);
-        return error(400, 100);
-    }
-    let message = request["message_id"].as_str().unwrap_or_default();
-    shared.seen.lock().unwrap().push(message.to_owned());
-    Json(json!({ "success": true })).into_response()
 }
 
 fn accepted(request: &Value, id: Option<String>) -> Response {

@@ -506,3 +506,45 @@ proptest! {
         prop_assert_eq!(webhook::parse(items[0].raw.to_string().as_bytes()).unwrap().items, items);
     }
 }
+
+#[test]
+fn a_status_tells_its_price_its_conversation_and_its_reader_as_far_as_it_says() {
+    let mut body = status_webhook(
+        &serde_json::json!({ "to": "+393331234567" }),
+        "wamid.1",
+        "sent",
+        1_795_000_001,
+    );
+    let place = "/entry/0/changes/0/value/statuses/0";
+    let status = body.pointer_mut(place).unwrap();
+    status["recipient_user_id"] = "IT.1".into();
+    status["pricing"] = serde_json::json!({
+        "billable": true, "pricing_model": "PMP", "type": "regular", "category": "utility",
+    });
+    status["conversation"] = serde_json::json!({
+        "id": "c1", "origin": { "type": "referral_conversion" }, "expiration_timestamp": "1795000002",
+    });
+    let read = |body: &Value| match items(&body.to_string()).remove(0).kind {
+        ItemKind::Status(status) => status,
+        ItemKind::Message(_) | ItemKind::Other { .. } | ItemKind::Unparsable { .. } => panic!(),
+    };
+    let told = read(&body);
+    let pricing = told.pricing.unwrap();
+    assert_eq!(
+        (pricing.billable, pricing.category.as_deref()),
+        (Some(true), Some("utility"))
+    );
+    assert_eq!(told.recipient.phone.as_deref(), Some("393331234567"));
+    assert_eq!(told.recipient.user_id.as_deref(), Some("IT.1"));
+    let conversation = told.conversation.unwrap();
+    assert_eq!(conversation.origin.as_deref(), Some("referral_conversion"));
+    assert_eq!(conversation.expires_at, Some(1_795_000_002));
+    let status = body.pointer_mut(place).unwrap();
+    for strange in ["pricing", "conversation"] {
+        status[strange] = serde_json::json!("free");
+    }
+    status.as_object_mut().unwrap().remove("recipient_id");
+    let told = read(&body);
+    assert_eq!((told.pricing, told.conversation), (None, None));
+    assert_eq!(told.recipient.phone, None);
+}
