@@ -156,7 +156,8 @@ async fn a_stop_is_confirmed_once_and_starts_no_turn() {
         "sportello_whatsapp_quality{number=\"106540352242922\"} 1",
         "sportello_whatsapp_tier{number=\"106540352242922\"} 2000",
         "sportello_whatsapp_templates_paused 1",
-        "sportello_whatsapp_alerts_total 2",
+        "sportello_alerts{kind=\"account\"} 1",
+        "sportello_alerts{kind=\"template\"} 1",
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
