@@ -88,11 +88,9 @@ impl Agent {
     ) -> Result<End, ToolError> {
         let carts = input.messages.iter().rev();
         let items = carts
-            .filter_map(|content| match content {
-                InboundContent::Cart(cart) if !cart.items.is_empty() => Some(&cart.items),
-                _ => None,
-            })
-            .next();
+            .filter_map(InboundContent::cart)
+            .map(|cart| &cart.items)
+            .find(|items| !items.is_empty());
         let items = items.map(Vec::as_slice).unwrap_or_default();
         if items.len() > MOST_LINES || items.iter().any(|item| item.quantity > MOST_PIECES) {
             return Ok(End::Person(HandOffReason::OutOfReach));

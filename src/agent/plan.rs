@@ -410,7 +410,7 @@ mod tests {
         let gone = InboundContent::Revoke {
             message: "wamid.1".to_owned(),
         };
-        assert!(plan(&[gone.clone()], &[]).starts_with("silent: a reaction"));
+        assert!(plan(std::slice::from_ref(&gone), &[]).starts_with("silent: a reaction"));
         assert!(plan(&[gone, text()], &[]).starts_with("silent: emoji"));
     }
 

@@ -76,11 +76,13 @@ fn files(input: &TurnInput) -> String {
     let kinds: Vec<&str> = input
         .messages
         .iter()
-        .filter_map(|content| match content {
-            InboundContent::Media(media) if media.transcript.is_some() => {
-                Some("voice note, written down by machine")
+        .filter_map(|content| {
+            if let InboundContent::Media(media) = content
+                && media.transcript.is_some()
+            {
+                return Some("voice note, written down by machine");
             }
-            other => other.kind().filter(|_| !other.is_silent()),
+            content.kind().filter(|_| !content.is_silent())
         })
         .collect();
     kinds.join(", ")

@@ -165,6 +165,16 @@ impl InboundContent {
         }
     }
 
+    /// The cart that it is.
+    #[must_use]
+    pub fn cart(&self) -> Option<&Cart> {
+        if let Self::Cart(cart) = self {
+            Some(cart)
+        } else {
+            None
+        }
+    }
+
     /// What the transcript shows of it; empty for what has neither words nor anything to write down.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -247,13 +257,13 @@ impl InboundContent {
         if mask_cards_in_value(&mut value) == 0 {
             return self;
         }
-        serde_json::from_value(value).unwrap_or(match self {
-            Self::Text { text } => Self::Text {
-                text: mask_cards(&text).text.into_owned(),
-            },
-            other => Self::Unreadable {
-                kind: other.kind().unwrap_or("masked").to_owned(),
-            },
+        serde_json::from_value(value).unwrap_or_else(|_| {
+            if let Self::Text { text } = &self {
+                let text = mask_cards(text).text.into_owned();
+                return Self::Text { text };
+            }
+            let kind = self.kind().unwrap_or("masked").to_owned();
+            Self::Unreadable { kind }
         })
     }
 }

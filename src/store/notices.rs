@@ -51,17 +51,19 @@ impl Received<'_> {
         if let Some(original) = target(content) {
             return self.settle(connection, original).await;
         }
-        match content {
-            InboundContent::Echo { content } if content.is_silent() => return Ok(()),
-            InboundContent::Echo { content } => {
-                self.answered_elsewhere(connection, content).await?
+        if let InboundContent::Moved(moved) = content {
+            let conversation = self.conversation.as_str();
+            return identity::moved(connection, conversation, moved, self.now).await;
+        }
+        if let InboundContent::Echo { content } = content {
+            if content.is_silent() {
+                return Ok(());
             }
-            InboundContent::Moved(moved) => {
-                let conversation = self.conversation.as_str();
-                return identity::moved(connection, conversation, moved, self.now).await;
-            }
-            other if other.is_silent() => return Ok(()),
-            other => self.said(connection, "customer", other).await?,
+            self.answered_elsewhere(connection, content).await?;
+        } else if content.is_silent() {
+            return Ok(());
+        } else {
+            self.said(connection, "customer", content).await?;
         }
         self.settle(connection, &self.inbound.external_id).await
     }
@@ -207,9 +209,10 @@ impl Original {
     fn end(&self, notices: Vec<InboundContent>) -> End {
         let mut edited = None;
         for notice in notices {
-            let (echo, notice) = match notice {
-                InboundContent::Echo { content } => (true, *content),
-                other => (false, other),
+            let (echo, notice) = if let InboundContent::Echo { content } = notice {
+                (true, *content)
+            } else {
+                (false, notice)
             };
             if echo != self.is_echo() {
                 continue;

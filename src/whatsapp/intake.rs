@@ -88,7 +88,7 @@ impl Sorter {
         match item.kind {
             ItemKind::Message(mut inbound) => {
                 inbound.about.portfolio = portfolio.cloned().unwrap_or_default();
-                intake.messages.push((inbound, self.debounce));
+                intake.messages.push((*inbound, self.debounce));
             }
             ItemKind::Status(ref status) => intake.deliveries.push(Delivered {
                 recipient,

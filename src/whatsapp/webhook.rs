@@ -55,9 +55,9 @@ pub struct Item {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ItemKind {
     /// A message of a customer, or a notice about one.
-    Message(Inbound),
+    Message(Box<Inbound>),
     /// What became of a message of ours.
-    Status(Status),
+    Status(Box<Status>),
     /// An event that is only kept, for example `account_update`.
     Other {
         /// The list it came from, else the change's field.
@@ -271,7 +271,7 @@ impl Change {
                 (key, kind)
             }
             ("messages", "statuses") => match status::parse(&element) {
-                Ok((key, status)) => (key, ItemKind::Status(status)),
+                Ok((key, status)) => (key, ItemKind::Status(Box::new(status))),
                 Err(reason) => (fallback, ItemKind::Unparsable { reason }),
             },
             _ => (

@@ -45,7 +45,7 @@ impl Seen<'_> {
         let sender = self.sender();
         let address = sender.phone.as_ref().or(sender.user_id.as_ref());
         match (address.or(sender.other.as_ref()).cloned(), content) {
-            (Some(address), content) => ItemKind::Message(Inbound {
+            (Some(address), content) => ItemKind::Message(Box::new(Inbound {
                 channel: Channel::Whatsapp,
                 recipient: self.number.unwrap_or_default().to_owned(),
                 external_id: self.key.to_owned(),
@@ -57,7 +57,7 @@ impl Seen<'_> {
                     .unwrap_or(0),
                 content,
                 about: self.about(sender.user_id),
-            }),
+            })),
             (None, content) if content.is_silent() => ItemKind::Other {
                 field: content.kind().unwrap_or("notice").to_owned(),
             },

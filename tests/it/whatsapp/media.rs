@@ -154,11 +154,10 @@ async fn a_file_is_fetched_in_two_steps_and_checked() {
         access_token: Some("another".into()),
         ..config
     };
-    let refused = GraphMedia::new(&stranger)
-        .unwrap()
-        .fetch(&job("1", MediaKind::Image, None));
+    let job = job("1", MediaKind::Image, None);
+    let refused = GraphMedia::new(&stranger).unwrap().fetch(&job).await;
     assert!(
-        matches!(refused.await, Err(MediaError::Retry(_))),
+        matches!(refused, Err(MediaError::Retry(_))),
         "a token can be mended"
     );
 }
