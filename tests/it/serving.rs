@@ -30,6 +30,7 @@ pub fn variables(graph_url: &str) -> Vec<(&'static str, String)> {
         ("SPORTELLO_WHATSAPP__PHONE_NUMBER_ID", NUMBER.to_owned()),
         ("SPORTELLO_WHATSAPP__GRAPH_URL", graph_url.to_owned()),
         ("SPORTELLO_AGENT__DEBOUNCE_SECONDS", "0.05".to_owned()),
+        ("SPORTELLO_AGENT__BURST_SECONDS", "0.2".to_owned()),
     ]
 }
 
