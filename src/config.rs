@@ -8,6 +8,7 @@ mod prices;
 mod schema;
 mod sections;
 mod transcription;
+mod whatsapp;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use load::{ConfigFault, Flag, load};
 pub use prices::micros;
 pub use sections::*;
 pub use transcription::Transcription;
+pub use whatsapp::*;
 
 /// The environment as the process was started with. Bytes that are not UTF-8 are replaced.
 #[expect(
