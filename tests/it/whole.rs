@@ -7,6 +7,7 @@ mod command_line;
 mod corpus;
 mod crash;
 mod embedding;
+mod faults;
 mod indexing;
 mod kinds;
 mod odd_lines;
