@@ -11,7 +11,7 @@ use sportello::config::{self, Config, Flag, PaymentProvider, ToolMode};
 const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sportello.toml");
 
 /// The keys whose default is that they are not set.
-const WITHOUT_DEFAULT: [&str; 27] = [
+const WITHOUT_DEFAULT: [&str; 29] = [
     "server.public_url",
     "server.api_token",
     "agent.disclosure",
@@ -35,6 +35,8 @@ const WITHOUT_DEFAULT: [&str; 27] = [
     "whatsapp.numbers",
     "whatsapp.budget.conversation",
     "whatsapp.budget.day",
+    "transcription.base_url",
+    "transcription.api_key",
     "payments.provider",
     "payments.stripe_secret_key",
     "payments.stripe_webhook_secret",

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use sqlx::Row as _;
 use tokio::process::Command;
 
-use super::{NOW, count, second_connection};
+use super::{count, second_connection};
 use crate::support::graph::{Graph, NUMBER, SECRET, TOKEN, sign, text_webhook};
 use crate::support::program::{Program, command, warm};
+use crate::support::stripe::unix_now;
 
 /// Serves, surviving the signal with which the system tells of the limit.
 async fn serve(data: &Path, graph: &Graph) -> Program {
@@ -63,7 +64,7 @@ async fn limit(program: &Program, bytes: &str) -> bool {
 /// Message `place`, from a phone of its own.
 async fn deliver(client: &Client, program: &Program, place: usize) -> u16 {
     let (phone, id) = (format!("3933312{place:05}"), format!("wamid.full{place}"));
-    let body = text_webhook(&phone, &id, "Spedite a Malta?", NOW / 1000).to_string();
+    let body = text_webhook(&phone, &id, "Spedite a Malta?", unix_now()).to_string();
     let request = client
         .post(format!("{}/webhooks/whatsapp", program.url))
         .header("x-hub-signature-256", sign(SECRET, body.as_bytes()))

@@ -137,9 +137,14 @@ async fn a_customer_who_got_too_much_is_held_for_a_power_of_four_seconds() {
     sent(&store, &row, "wamid.a").await;
     answers(&store, "a", &["two"]).await;
     let (row, _) = taken(&store, NOW + 17_000).await.unwrap();
-    ended(&store, &row, refused(ErrorClass::Pair)).await;
+    let held = refused(ErrorClass::Pair);
+    store
+        .record_sending(&row, held, NOW + 17_000)
+        .await
+        .unwrap();
+    assert!(taken(&store, NOW + 20_999).await.is_none());
     assert!(
-        taken(&store, NOW + 4_000).await.is_some(),
+        taken(&store, NOW + 21_000).await.is_some(),
         "it begins anew after success"
     );
 }
