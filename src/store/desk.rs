@@ -230,6 +230,7 @@ impl Store {
                     language: state.language.unwrap_or(Language::EN),
                     answer: &Answer::text(written),
                     by_human: true,
+                    regardless: true,
                 };
                 outbox::say(connection, &message, None, now).await?;
                 hold(connection, &id, Holder::Human, now).await?;

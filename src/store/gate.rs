@@ -65,7 +65,8 @@ pub(super) struct Facts {
     pub lane: Lane,
     pub category: MessageCategory,
     pub template: Option<String>,
-    pub by_human: bool,
+    /// Goes although a person holds the conversation.
+    pub regardless: bool,
     pub attempts: i64,
     pub capped: bool,
     pub holder: Holder,
@@ -103,7 +104,7 @@ pub(super) fn window_is_open(
 }
 
 /// The row and all that is decided about it, for `FACTS` and a `WHERE` on `o`.
-pub(super) const FACTS: &str = "SELECT o.id, o.conversation_id, o.sender, o.lane, o.category, o.template, o.by_human, \
+pub(super) const FACTS: &str = "SELECT o.id, o.conversation_id, o.sender, o.lane, o.category, o.template, o.regardless, \
     o.attempts, o.capped, v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
     v.pair_held_until, v.pair_holds, c.undeliverable, \
     EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id AND p.lane = o.lane \
@@ -120,7 +121,7 @@ impl Facts {
             lane: parsed(row, "lane")?,
             category: optional_parsed(row, "category")?.unwrap_or(MessageCategory::Service),
             template: optional_text(row, "template")?,
-            by_human: number(row, "by_human")? != 0,
+            regardless: number(row, "regardless")? != 0,
             attempts: number(row, "attempts")?,
             capped: number(row, "capped")? != 0,
             holder: holder(&text(row, "holder")?),
@@ -149,7 +150,7 @@ impl Facts {
         if self.template.is_none() && !self.window_is_open(now) {
             return Verdict::Held;
         }
-        if self.holder == Holder::Human && !self.by_human {
+        if self.holder == Holder::Human && !self.regardless {
             return match self.lane {
                 Lane::Reply => Verdict::Refuse(Refusal::TakenOver),
                 Lane::Bulk => Verdict::Wait(now + HELD),
@@ -197,7 +198,7 @@ mod tests {
             lane: Lane::Reply,
             category: MessageCategory::Service,
             template: None,
-            by_human: false,
+            regardless: false,
             attempts: 0,
             capped: false,
             holder: Holder::Agent,
@@ -240,13 +241,13 @@ mod tests {
         };
         assert_eq!(advert.judge(&ALL, NOW + 3 * WINDOW - 1), SEND);
         assert_eq!(advert.judge(&ALL, NOW + 3 * WINDOW), Verdict::Held);
-        let by_human = Facts {
-            by_human: true,
+        let regardless = Facts {
+            regardless: true,
             holder: Holder::Human,
             ..reply()
         };
-        assert_eq!(by_human.judge(&ALL, NOW), SEND);
-        assert_eq!(by_human.judge(&ALL, ends), Verdict::Held);
+        assert_eq!(regardless.judge(&ALL, NOW), SEND);
+        assert_eq!(regardless.judge(&ALL, ends), Verdict::Held);
         let never = Facts {
             last_inbound_at: None,
             ..reply()

@@ -117,6 +117,7 @@ async fn say(
         language: notification.language,
         answer: &notification.answer,
         by_human: false,
+        regardless: false,
     };
     let kind = Kind {
         lane: Lane::Bulk,

@@ -48,6 +48,8 @@ pub(super) struct NewOutboxRow<'a> {
     pub language: Language,
     pub answer: &'a Answer,
     pub by_human: bool,
+    /// Goes although a person holds the conversation.
+    pub regardless: bool,
 }
 
 /// Says a message: in the transcript, and in the queue of a channel that sends.
@@ -139,8 +141,9 @@ async fn insert(
         .await?;
     sqlx::query(
         "INSERT INTO outbox (id, conversation_id, turn_id, channel, sender, recipient, language, \
-         answer, by_human, state, due_at, created_at, updated_at, message_id, lane, category, template, head) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $10, $11, $12, $13, $14, \
+         answer, by_human, state, due_at, created_at, updated_at, message_id, lane, category, template, \
+         regardless, head) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $10, $11, $12, $13, $14, $15, \
          CASE WHEN EXISTS (SELECT 1 FROM outbox w WHERE w.conversation_id = $2 AND w.lane = $12 \
          AND w.state IN ('queued', 'sending') AND w.capped = 0) THEN 0 ELSE 1 END)",
     )
@@ -158,6 +161,7 @@ async fn insert(
     .bind(kind.lane.name())
     .bind(kind.category.name())
     .bind(template)
+    .bind(i64::from(message.regardless))
     .execute(connection)
     .await?;
     Ok(id)
@@ -209,6 +213,7 @@ impl Store {
                     language: announcement.language,
                     answer: &announcement.answer,
                     by_human: false,
+                    regardless: false,
                 };
                 let kind = Kind {
                     lane: announcement.lane,

@@ -335,6 +335,7 @@ async fn thank(
         language: link.language,
         answer,
         by_human: false,
+        regardless: true,
     };
     outbox::say(connection, &message, None, now).await
 }

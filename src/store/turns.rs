@@ -403,6 +403,7 @@ async fn close(
             language: closing.language,
             answer,
             by_human: false,
+            regardless: matches!(outcome, Outcome::HandedOff { .. }),
         };
         outbox::say(connection, &message, awaiting.as_deref(), now).await?;
     }

@@ -2,6 +2,9 @@
 ALTER TABLE outbox ADD COLUMN lane TEXT NOT NULL DEFAULT 'reply';
 ALTER TABLE outbox ADD COLUMN category TEXT NOT NULL DEFAULT 'service';
 ALTER TABLE outbox ADD COLUMN template TEXT;
+-- Goes although a person holds the conversation: it says so, or it confirms a payment.
+ALTER TABLE outbox ADD COLUMN regardless BIGINT NOT NULL DEFAULT 0;
+UPDATE outbox SET regardless = 1 WHERE state = 'queued' AND withdrawn = 0;
 ALTER TABLE outbox ADD COLUMN head BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN lease_owner TEXT;
 ALTER TABLE outbox ADD COLUMN lease_until BIGINT NOT NULL DEFAULT 0;

@@ -1,8 +1,8 @@
 //! What may go out, and when: two lanes, three buckets, the window, consent.
 
 use sportello::domain::{
-    ConsentChange, ConsentState, ContactId, ConversationId, Holder, Lane, Language,
-    MessageCategory, TemplateCategory, TemplateChange,
+    Answer, ConsentChange, ConsentState, ContactId, ConversationId, HandOffReason, Holder, Lane,
+    Language, MessageCategory, Outcome, TemplateCategory, TemplateChange,
 };
 use sportello::store::{Announcement, Ending, Pace, Store, Taker};
 
@@ -283,6 +283,29 @@ async fn marketing_needs_the_latest_word_to_be_yes() {
         answered.push(taken(&store, NOW).await.is_some());
     }
     assert_eq!(answered, [false, true, false, true]);
+}
+
+#[tokio::test]
+async fn that_a_person_takes_over_is_said_and_nothing_of_the_agent_after_it() {
+    let (_folder, store) = empty().await;
+    accept(
+        &store,
+        vec![message("a", "wamid.a", text("a person, please"))],
+        NOW,
+    )
+    .await;
+    let claimed = super::claim(&store, NOW).await.unwrap();
+    let mut closing = super::answered(&claimed, "");
+    closing.outcome = Outcome::HandedOff {
+        answer: Answer::text("a colleague will answer"),
+        reason: HandOffReason::Requested,
+        summary: "wants a person".to_owned(),
+    };
+    store.close_turn(closing, NOW).await.unwrap();
+    assert_eq!(
+        taken(&store, NOW).await.unwrap().1,
+        "a colleague will answer"
+    );
 }
 
 #[tokio::test]
