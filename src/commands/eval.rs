@@ -8,9 +8,10 @@ use uuid::Uuid;
 use super::output::{json, line, note, progress};
 use super::session::Local;
 use super::{Failure, Shared};
-use crate::app::knowledge_source;
+use crate::app::{AppError, knowledge_source};
 use crate::config::{Config, PaymentProvider};
 use crate::eval::{self, ComparisonVerdict, RecordedRun, Report, RunFault, Suite};
+use crate::store::StoreError;
 use crate::telemetry;
 
 /// What `eval` does.
@@ -100,11 +101,7 @@ async fn open(shared: Shared, suite: &Suite, folder: &Path) -> Result<Local, Fai
     });
     let lock = lock.await.map_err(|error| failed(error.to_string()))?;
     let lock = lock.map_err(|error| failed(error.to_string()))?;
-    let local = Local::up_to_date(Shared {
-        config: config.clone(),
-        data: kept.clone(),
-    });
-    local.await?.close().await;
+    warm(&config, &kept).await?;
     let copied = tokio::task::spawn_blocking(move || copy(&kept, &to));
     let copied = copied.await.map_err(|error| failed(error.to_string()))?;
     copied.map_err(|error| failed(error.to_string()))?;
@@ -116,10 +113,27 @@ async fn open(shared: Shared, suite: &Suite, folder: &Path) -> Result<Local, Fai
     .await
 }
 
+/// Brings the kept folder up to date. It is only a cache: one that another version has made is made anew.
+async fn warm(config: &Config, kept: &Path) -> Result<(), Failure> {
+    let shared = || Shared {
+        config: config.clone(),
+        data: kept.to_owned(),
+    };
+    let opened = match Local::up_to_date(shared()).await {
+        Err(Failure::App(AppError::Store(StoreError::Newer(_) | StoreError::Unusable(_)))) => {
+            std::fs::remove_dir_all(kept)?;
+            Local::up_to_date(shared()).await
+        }
+        opened => opened,
+    };
+    opened?.close().await;
+    Ok(())
+}
+
 /// Two runs at once take turns with the folder that is kept.
 fn locked(folder: &Path) -> std::io::Result<File> {
     std::fs::create_dir_all(folder)?;
-    let lock = File::create(folder.join("lock"))?;
+    let lock = File::create(folder.with_extension("lock"))?;
     lock.lock()?;
     Ok(lock)
 }
