@@ -4,6 +4,7 @@
 //! transaction (group commit) and answers after the commit, so an acknowledged write is durable.
 
 mod alerts;
+mod arrivals;
 mod audit;
 mod channel;
 mod consent;
@@ -35,6 +36,7 @@ mod turns;
 mod writer;
 
 pub use alerts::Alert;
+pub use arrivals::{Arrival, ArrivalItem, ReadItem, WaitingItem};
 pub use audit::AuditEntry;
 pub use channel::{ChannelNumber, ChannelTemplate};
 pub use conversations::{Contact, ConversationState};
@@ -84,6 +86,7 @@ pub enum StoreError {
 pub struct Store {
     readers: dialect::Pool,
     writer: Writer,
+    deliveries: arrivals::Deliveries,
 }
 
 impl Store {
@@ -97,6 +100,7 @@ impl Store {
         Ok(Self {
             readers,
             writer: Writer::start(connection),
+            deliveries: arrivals::Deliveries::default(),
         })
     }
 

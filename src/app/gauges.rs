@@ -12,6 +12,9 @@ const ACCOUNT: &str = "account";
 /// Sets the gauges of numbers, templates, alerts and costs. What the store does not say stays as it was.
 #[expect(clippy::cast_precision_loss, reason = "counts and amounts of money")]
 pub async fn set(store: &Store) {
+    if let Ok(waiting) = store.arrivals_waiting().await {
+        metrics::gauge!("sportello_arrivals_waiting").set(waiting as f64);
+    }
     if let Ok(numbers) = store.channel_numbers().await {
         for number in numbers {
             let label = number.number.clone();

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::arrivals::Reception;
 use super::control::Socket;
 use super::doors::{Doorkeeper, router};
 use super::media::{self, Fetcher};
@@ -76,6 +77,7 @@ pub async fn serve(
     let routes = router(&app, &keeper).await?;
     let socket = Socket::open(&app.data).await?;
     let tasks = TaskTracker::new();
+    tasks.spawn(Reception::new(&app).run(stop.clone()));
     tasks.spawn(work(
         Arc::clone(&app),
         socket,

@@ -12,7 +12,7 @@ pub(super) const WINDOW: i64 = 24 * 60 * 60 * 1_000;
 pub(super) const UNREACHABLE: i64 = 3;
 /// A notification looks again after this time while a person holds the conversation.
 const HELD: i64 = 10 * 60 * 1_000;
-/// The row before it is being sent: look again soon.
+/// The row before it is being sent, or something came that is not worked in: look again soon.
 const BEHIND: i64 = 250;
 
 /// Why a message is never sent.
@@ -78,6 +78,8 @@ pub(super) struct Facts {
     pub undeliverable: i64,
     /// Whether another row of the conversation's lane is being sent.
     pub behind: bool,
+    /// Whether something came that is not worked in yet: it may be a STOP, or open the window.
+    pub unheard: bool,
 }
 
 /// What a lookup tells beside the row.
@@ -108,7 +110,8 @@ pub(super) const FACTS: &str = "SELECT o.id, o.conversation_id, o.sender, o.lane
     o.attempts, o.capped, v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
     v.pair_held_until, v.pair_holds, c.undeliverable, \
     EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id AND p.lane = o.lane \
-    AND p.state IN ('queued', 'sending') AND p.state = 'sending' AND p.id <> o.id) AS behind \
+    AND p.state IN ('queued', 'sending') AND p.state = 'sending' AND p.id <> o.id) AS behind, \
+    EXISTS (SELECT 1 FROM arrivals WHERE id > '') AS unheard \
     FROM outbox o JOIN conversations v ON v.id = o.conversation_id JOIN contacts c ON c.id = v.contact_id";
 
 impl Facts {
@@ -132,6 +135,7 @@ impl Facts {
             pair_holds: number(row, "pair_holds")?,
             undeliverable: number(row, "undeliverable")?,
             behind: number(row, "behind")? != 0,
+            unheard: number(row, "unheard")? != 0,
         })
     }
 
@@ -147,7 +151,11 @@ impl Facts {
 
     /// The rules, in the order of what weighs most.
     pub(super) fn judge(&self, permits: &Permits, now: i64) -> Verdict {
-        if self.template.is_none() && !self.window_is_open(now) {
+        let closed = self.template.is_none() && !self.window_is_open(now);
+        if self.unheard && (closed || self.lane == Lane::Bulk) {
+            return Verdict::Wait(now + BEHIND);
+        }
+        if closed {
             return Verdict::Held;
         }
         if self.holder == Holder::Human && !self.regardless {
@@ -209,6 +217,7 @@ mod tests {
             pair_holds: 0,
             undeliverable: 0,
             behind: false,
+            unheard: false,
         }
     }
 
@@ -318,6 +327,22 @@ mod tests {
             ..campaign()
         };
         assert_eq!(inside.judge(&full, NOW), SEND);
+    }
+
+    #[test]
+    fn what_is_not_worked_in_yet_is_waited_for_where_it_may_matter() {
+        let unheard = |facts: Facts| Facts {
+            unheard: true,
+            ..facts
+        };
+        let soon = Verdict::Wait(NOW + BEHIND);
+        assert_eq!(unheard(reply()).judge(&ALL, NOW), SEND);
+        assert_eq!(unheard(campaign()).judge(&ALL, NOW), soon);
+        let closed = Facts {
+            last_inbound_at: None,
+            ..reply()
+        };
+        assert_eq!(unheard(closed).judge(&ALL, NOW), soon);
     }
 
     #[test]

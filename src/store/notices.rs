@@ -111,6 +111,10 @@ impl Received<'_> {
     /// Brings a message to where all the notices about it leave it: taken back if one takes it back, else
     /// with the words of the latest edit.
     async fn settle(&self, connection: &mut Connection, original: &str) -> Result<(), StoreError> {
+        let notices = self.notices(connection, original).await?;
+        if notices.is_empty() {
+            return Ok(());
+        }
         let row = sqlx::query(
             "SELECT id, content FROM inbox WHERE channel = $1 AND recipient = $2 AND external_id = $3 \
              AND conversation_id = $4",
@@ -123,7 +127,7 @@ impl Received<'_> {
         .await?;
         let Some(row) = row else { return Ok(()) };
         let message = Original::read(&row)?;
-        match message.end(self.notices(connection, original).await?) {
+        match message.end(notices) {
             End::Unchanged => Ok(()),
             End::Edited(content) => message.edit(connection, self, &content).await,
             End::Revoked => {

@@ -27,6 +27,7 @@ use sportello::domain::{
 use sportello::store::{
     Accepted, Claim, Closing, DeskDelivery, Ending, Intake, OutboxRow, Pace, Store, Taker,
 };
+use sportello::whatsapp::intake::Sorter;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Row as _};
 use tempfile::TempDir;
@@ -72,6 +73,12 @@ pub async fn accept(store: &Store, messages: Vec<Inbound>, now: i64) -> Vec<Acce
         ..Intake::default()
     };
     store.accept(intake, now).await.unwrap()
+}
+
+/// Works in what a door has stored.
+pub async fn work_in(store: &Store, sorter: &Sorter) {
+    let waiting = store.arrivals(1_000).await.unwrap();
+    store.work_in(sorter.read(&waiting)).await.unwrap();
 }
 
 /// A customer who has said something: the conversation.

@@ -4,11 +4,11 @@ use sportello::domain::{
     Answer, ConsentChange, ConsentState, ContactId, ConversationId, HandOffReason, Holder, Lane,
     Language, MessageCategory, Outcome, TemplateCategory, TemplateChange,
 };
-use sportello::store::{Announcement, Ending, Pace, Store, Taker};
+use sportello::store::{Announcement, Arrival, ArrivalItem, Ending, Pace, Store, Taker};
 
 use super::{
-    NOW, accept, acquainted, answers, approve, by_template, count, deliveries, empty, message,
-    sent, taken, taker, text,
+    NOW, OURS, accept, acquainted, answers, approve, by_template, count, deliveries, empty,
+    message, sent, taken, taker, text,
 };
 
 const HOUR: i64 = 60 * 60 * 1_000;
@@ -47,6 +47,28 @@ async fn agree(store: &Store, contact: &ContactId, granted: bool) {
     };
     let change = ConsentChange::marketing(state, "test", None);
     store.record_consent(contact, change, NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_notification_waits_until_everything_that_came_is_worked_in() {
+    let (_folder, store) = empty().await;
+    let a = acquainted(&store, "a").await;
+    notify(&store, &a, template(MessageCategory::Utility), NOW).await;
+    let arrival = Arrival {
+        items: vec![ArrivalItem {
+            recipient: OURS.to_owned(),
+            key: "wamid.stop".to_owned(),
+            body: "{}".to_owned(),
+        }],
+        ..Arrival::default()
+    };
+    store.receive(arrival, NOW).await.unwrap();
+    answers(&store, "b", &["reply"]).await;
+    assert_eq!(taken(&store, NOW).await.unwrap().1, "reply");
+    assert!(taken(&store, NOW).await.is_none());
+    let waiting = store.arrivals(9).await.unwrap().remove(0);
+    store.put_aside(waiting, "test".to_owned()).await.unwrap();
+    assert_eq!(taken(&store, NOW + 1_000).await.unwrap().1, "template");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use sportello::config;
 use sportello::domain::{Holder, InboundContent};
-use sportello::store::{Intake, Patience, Store};
+use sportello::store::{Patience, Store};
 use sportello::whatsapp::intake::Sorter;
 use sqlx::Row as _;
 use std::path::Path;
@@ -348,16 +348,7 @@ async fn arrives(batches: &[Vec<usize>]) -> Vec<Vec<String>> {
         let mut whole = text_webhook(CUSTOMER, "x", "x", 1);
         whole["entry"][0]["changes"] = json!(changes);
         let intake = sorter.intake(whole.to_string().as_bytes());
-        store
-            .accept(
-                Intake {
-                    raw: None,
-                    ..intake
-                },
-                NOW,
-            )
-            .await
-            .unwrap();
+        store.accept(intake, NOW).await.unwrap();
     }
     end_state(folder.path()).await
 }

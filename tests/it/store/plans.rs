@@ -26,6 +26,10 @@ const WHOLE: &[(&str, &str)] = &[
         "one row per number of ours",
     ),
     (
+        "SELECT COUNT(*) AS waiting FROM arrivals",
+        "what waits is soon worked in",
+    ),
+    (
         "SELECT kind, subject, detail, times",
         "what a person must look at is little",
     ),
@@ -81,6 +85,19 @@ fn statements() -> Vec<String> {
             None => literal.clone(),
         })
         .filter(|literal| verbs.iter().any(|verb| literal.starts_with(verb)))
+        // The beginnings of statements whose rows or values are counted when they run.
+        .filter(|literal| {
+            !(literal.starts_with("INSERT ") && literal.ends_with(')'))
+                || literal.contains(" VALUES ")
+                || literal.contains(" SELECT ")
+        })
+        .map(|literal| {
+            if literal.ends_with("IN (") {
+                literal + "'x')"
+            } else {
+                literal
+            }
+        })
         .collect()
 }
 
