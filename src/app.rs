@@ -1,5 +1,6 @@
 //! The composition root: everything is made and connected here, and only here are tasks started.
 
+mod contacts;
 mod control;
 mod conversing;
 mod corpus;

@@ -82,39 +82,44 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] when the disk takes no more; nothing is stored then.
     pub async fn accept(&self, intake: Intake, now: i64) -> Result<Vec<Accepted>, StoreError> {
-        self.write(move |connection| {
-            Box::pin(async move {
-                if let Some(raw) = &intake.raw {
-                    insert_raw(connection, raw, intake.fault.as_deref(), now).await?;
-                }
-                let mut accepted = Vec::with_capacity(intake.messages.len());
-                for (inbound, wait) in &intake.messages {
-                    let new = New {
-                        inbound,
-                        wait: *wait,
-                        patience: intake.patience,
-                        now,
-                    };
-                    accepted.push(new.insert(connection).await?);
-                }
-                for delivery in &intake.deliveries {
-                    deliveries::accept(connection, delivery, now).await?;
-                }
-                for event in &intake.events {
-                    insert_event(connection, event, now).await?;
-                }
-                for notice in &intake.notices {
-                    if insert_event(connection, &notice.event, now).await? {
-                        channel::apply(connection, &notice.change, now).await?;
+        let accepted = self
+            .write(move |connection| {
+                Box::pin(async move {
+                    let mut handed_over = Vec::new();
+                    if let Some(raw) = &intake.raw {
+                        insert_raw(connection, raw, intake.fault.as_deref(), now).await?;
                     }
-                }
-                for letter in &intake.dead_letters {
-                    dead_letters::insert(connection, letter, now).await?;
-                }
-                Ok(accepted)
+                    let mut accepted = Vec::with_capacity(intake.messages.len());
+                    for (inbound, wait) in &intake.messages {
+                        let new = New {
+                            inbound,
+                            wait: *wait,
+                            patience: intake.patience,
+                            now,
+                        };
+                        accepted.push(new.insert(connection).await?);
+                    }
+                    for delivery in &intake.deliveries {
+                        handed_over.extend(deliveries::accept(connection, delivery, now).await?);
+                    }
+                    for event in &intake.events {
+                        insert_event(connection, event, now).await?;
+                    }
+                    for notice in &intake.notices {
+                        if insert_event(connection, &notice.event, now).await? {
+                            channel::apply(connection, &notice.change, now).await?;
+                        }
+                    }
+                    for letter in &intake.dead_letters {
+                        dead_letters::insert(connection, letter, now).await?;
+                    }
+                    Ok((accepted, handed_over))
+                })
             })
-        })
-        .await
+            .await;
+        let (accepted, handed_over) = accepted?;
+        self.tell_handed_over(handed_over);
+        Ok(accepted)
     }
 }
 
@@ -147,6 +152,7 @@ impl New<'_> {
     /// sender has given up since.
     async fn insert(&self, connection: &mut Connection) -> Result<Accepted, StoreError> {
         if let Some(conversation) = self.known(connection).await? {
+            notices::came_again(connection, self.inbound).await?;
             return Ok(Accepted {
                 id: None,
                 conversation,
