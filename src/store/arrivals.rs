@@ -234,17 +234,20 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn work_in(&self, items: Vec<ReadItem>) -> Result<(), StoreError> {
-        self.write(move |connection| {
+        let work = self.write(move |connection| {
             Box::pin(async move {
                 let ids = items.iter().map(|item| item.id.as_str());
                 let ours = remove(connection, ids).await?;
+                let mut handed_over = Vec::new();
                 for item in items.iter().filter(|item| ours.contains(&item.id)) {
-                    inbox::take_in(connection, &item.intake, item.received_at).await?;
+                    let taken = inbox::take_in(connection, &item.intake, item.received_at).await?;
+                    handed_over.extend(taken.handed_over);
                 }
-                Ok(())
+                Ok(handed_over)
             })
-        })
-        .await
+        });
+        self.tell_handed_over(work.await?);
+        Ok(())
     }
 
     /// Puts an item aside that cannot be worked in.

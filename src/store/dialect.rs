@@ -33,7 +33,7 @@ pub const BEGIN: &str = "BEGIN IMMEDIATE";
 
 const FILE: &str = "sportello.db";
 
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "counter", include_str!("migrations/0001_counter.sql")),
     (2, "outbox", include_str!("migrations/0002_outbox.sql")),
     (3, "inbound", include_str!("migrations/0003_inbound.sql")),
@@ -44,6 +44,7 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
         include_str!("migrations/0005_templates.sql"),
     ),
     (6, "arrivals", include_str!("migrations/0006_arrivals.sql")),
+    (7, "gaps", include_str!("migrations/0007_gaps.sql")),
 ];
 
 /// Where a folder's database is.

@@ -69,6 +69,8 @@ pub(super) struct Facts {
     pub regardless: bool,
     pub attempts: i64,
     pub capped: bool,
+    /// How often a file in it was refused.
+    pub media_tries: i64,
     pub holder: Holder,
     pub last_inbound_at: Option<i64>,
     pub free_until: Option<i64>,
@@ -107,7 +109,7 @@ pub(super) fn window_is_open(
 
 /// The row and all that is decided about it, for `FACTS` and a `WHERE` on `o`.
 pub(super) const FACTS: &str = "SELECT o.id, o.conversation_id, o.sender, o.lane, o.category, o.template, o.regardless, \
-    o.attempts, o.capped, v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
+    o.attempts, o.capped, o.media_tries, v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
     v.pair_held_until, v.pair_holds, c.undeliverable, \
     EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id AND p.lane = o.lane \
     AND p.state IN ('queued', 'sending') AND p.state = 'sending' AND p.id <> o.id) AS behind, \
@@ -127,6 +129,7 @@ impl Facts {
             regardless: number(row, "regardless")? != 0,
             attempts: number(row, "attempts")?,
             capped: number(row, "capped")? != 0,
+            media_tries: number(row, "media_tries")?,
             holder: holder(&text(row, "holder")?),
             last_inbound_at: optional_number(row, "last_inbound_at")?,
             free_until: optional_number(row, "free_until")?,
@@ -209,6 +212,7 @@ mod tests {
             regardless: false,
             attempts: 0,
             capped: false,
+            media_tries: 0,
             holder: Holder::Agent,
             last_inbound_at: Some(NOW),
             free_until: None,

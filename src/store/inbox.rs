@@ -80,11 +80,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] when the disk takes no more; nothing is stored then.
     pub async fn accept(&self, intake: Intake, now: i64) -> Result<Vec<Accepted>, StoreError> {
-        self.write(move |connection| {
-            Box::pin(async move { take_in(connection, &intake, now).await })
-        })
-        .await
+        let taken = self
+            .write(move |connection| {
+                Box::pin(async move { take_in(connection, &intake, now).await })
+            })
+            .await?;
+        self.tell_handed_over(taken.handed_over);
+        Ok(taken.accepted)
     }
+}
+
+/// What became of an intake.
+#[derive(Debug, Default)]
+pub(super) struct TakenIn {
+    pub accepted: Vec<Accepted>,
+    /// Conversations that came to a person.
+    pub handed_over: Vec<ConversationId>,
 }
 
 /// Works a delivery into contacts, conversations, transcripts and ledgers.
@@ -92,8 +103,8 @@ pub(super) async fn take_in(
     connection: &mut Connection,
     intake: &Intake,
     now: i64,
-) -> Result<Vec<Accepted>, StoreError> {
-    let mut accepted = Vec::with_capacity(intake.messages.len());
+) -> Result<TakenIn, StoreError> {
+    let mut taken = TakenIn::default();
     for (inbound, wait) in &intake.messages {
         let new = New {
             inbound,
@@ -101,10 +112,11 @@ pub(super) async fn take_in(
             patience: intake.patience,
             now,
         };
-        accepted.push(new.insert(connection).await?);
+        taken.accepted.push(new.insert(connection).await?);
     }
     for delivery in &intake.deliveries {
-        deliveries::accept(connection, delivery, now).await?;
+        let handed_over = deliveries::accept(connection, delivery, now).await?;
+        taken.handed_over.extend(handed_over);
     }
     for event in &intake.events {
         insert_event(connection, event, now).await?;
@@ -117,7 +129,7 @@ pub(super) async fn take_in(
     for letter in &intake.dead_letters {
         dead_letters::insert(connection, letter, now).await?;
     }
-    Ok(accepted)
+    Ok(taken)
 }
 
 /// A message that may be new.
@@ -133,6 +145,7 @@ impl New<'_> {
     /// sender has given up since.
     async fn insert(&self, connection: &mut Connection) -> Result<Accepted, StoreError> {
         if let Some(conversation) = self.known(connection).await? {
+            notices::came_again(connection, self.inbound).await?;
             return Ok(Accepted {
                 id: None,
                 conversation,

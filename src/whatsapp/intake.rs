@@ -135,6 +135,13 @@ impl Sorter {
         let notice = notices::notice(&item, &self.ours);
         let noticed = notice.is_some();
         intake.notices.extend(notice);
+        let customer = match &item.kind {
+            ItemKind::Status(status) if !status.errors.is_empty() => item.status_addresses(),
+            ItemKind::Status(_)
+            | ItemKind::Message(_)
+            | ItemKind::Other { .. }
+            | ItemKind::Unparsable { .. } => Vec::new(),
+        };
         match item.kind {
             ItemKind::Message(mut inbound) => {
                 inbound.about.portfolio = portfolio.cloned().unwrap_or_default();
@@ -147,6 +154,7 @@ impl Sorter {
                 outbox_id: status.outbox_id.as_ref().map(|id| id.0.clone()),
                 status: status.status.name().to_owned(),
                 failure: failure(status),
+                customer,
                 priced: status
                     .pricing
                     .as_ref()

@@ -5,6 +5,7 @@ mod content;
 mod message;
 mod status;
 
+pub(super) use account::plain_tier;
 pub use account::{
     AccountEvent, AccountUpdate, BanState, NumberEvent, Preference, PreferenceValue, Restriction,
     change,

@@ -7,6 +7,7 @@ mod clients;
 mod command_line;
 mod corpus;
 mod crash;
+mod desk_news;
 mod embedding;
 mod faults;
 mod indexing;
