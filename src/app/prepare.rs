@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::open::{App, AppError};
 use crate::agent::{Agent, Limits, Settings};
+use crate::clock;
 use crate::config::Config;
 use crate::knowledge::Knowledge;
 use crate::offline::OfflineModel;
@@ -210,8 +211,11 @@ fn intents_file(data: &Path, readers: Readers<'_>, examples: &[LabelledText]) ->
 
 /// A fitted model that is read stays; the ones that were used longest ago make room for new ones.
 fn used(file: &Path) {
+    let now = Duration::from_millis(u64::try_from(clock::now()).unwrap_or(0));
+    let touched =
+        std::fs::File::open(file).and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH + now));
     // Where the time cannot be set, the model is fitted again some day.
-    let _ = std::fs::File::open(file).and_then(|file| file.set_modified(SystemTime::now()));
+    drop(touched);
 }
 
 /// Removes fitted models beyond the [`FITTED`] used last, which earlier versions and examples have left.
