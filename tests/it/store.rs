@@ -22,6 +22,7 @@ mod statuses;
 
 use std::path::Path;
 
+use serde_json::Value;
 use sportello::domain::{
     About, Answer, Channel, ConversationId, Inbound, InboundContent, InboxId, Language, Outcome,
     TemplateChange, TemplateMessage, TemplateStatus, TurnId, TurnTrace,
@@ -75,6 +76,14 @@ pub async fn accept(store: &Store, messages: Vec<Inbound>, now: i64) -> Vec<Acce
         ..Intake::default()
     };
     store.accept(intake, now).await.unwrap()
+}
+
+/// Stores a webhook as the door does, and works it in: nothing of it may be unreadable.
+pub async fn deliver(store: &Store, sorter: &Sorter, body: &Value, now: i64) {
+    let arrival = sorter.arrival(body.to_string().as_bytes());
+    assert_eq!(arrival.fault, None);
+    store.receive(arrival, now).await.unwrap();
+    work_in(store, sorter).await;
 }
 
 /// Works in what a door has stored.

@@ -9,7 +9,7 @@ use sportello::whatsapp::intake::Sorter;
 use sqlx::Row as _;
 use std::path::Path;
 
-use super::{LEASE, NOW, OURS, answered, claim, count, empty, second_connection};
+use super::{LEASE, NOW, OURS, answered, claim, count, deliver, empty, second_connection};
 use crate::support::graph::text_webhook;
 
 const CUSTOMER: &str = "393331234567";
@@ -71,9 +71,7 @@ fn body(list: &str, elements: &[Value]) -> Value {
 }
 
 async fn take(store: &Store, body: &Value, now: i64) {
-    let intake = sorter().intake(body.to_string().as_bytes());
-    assert!(intake.dead_letters.is_empty(), "{:?}", intake.dead_letters);
-    store.accept(intake, now).await.unwrap();
+    deliver(store, &sorter(), body, now).await;
 }
 
 async fn messages(store: &Store, elements: &[Value], now: i64) {

@@ -6,7 +6,7 @@ use sportello::domain::{Answer, Currency, Money, Outcome, ProductCard, Speaker};
 use sportello::store::{Patience, Store};
 use sportello::whatsapp::intake::Sorter;
 
-use super::{NOW, OURS, answered, claim, count, empty, sent, taken};
+use super::{NOW, OURS, answered, claim, count, deliver, empty, sent, taken};
 use crate::support::graph::text_webhook;
 
 const CUSTOMER: &str = "393331234567";
@@ -19,9 +19,7 @@ async fn take(store: &Store, elements: &[Value], now: i64) {
     let mut body = text_webhook(CUSTOMER, "x", "x", 1);
     body["entry"][0]["changes"][0]["value"]["messages"] = json!(elements);
     let sorter = Sorter::new(&config, 0, Patience::default());
-    let intake = sorter.intake(body.to_string().as_bytes());
-    assert!(intake.dead_letters.is_empty(), "{:?}", intake.dead_letters);
-    store.accept(intake, now).await.unwrap();
+    deliver(store, &sorter, &body, now).await;
 }
 
 fn element(id: &str, seconds: i64, kind: &str, content: Value) -> Value {
