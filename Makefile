@@ -1,5 +1,5 @@
 # Two commands: `make run` starts the demo shop, `make test` runs everything that CI checks.
-.PHONY: run simulate test bench-webhook report-understanding models python chromium
+.PHONY: run simulate test bench-webhook report-understanding models python node chromium
 
 run: models
 	cargo run --release --locked -- serve
@@ -9,7 +9,7 @@ simulate: models
 	cargo build --release --locked
 	sh scripts/simulate.sh target/release/sportello
 
-test: models python chromium
+test: models python node chromium
 	cargo fmt --check
 	"$$(sh scripts/setup_deny.sh)" --log-level error check bans licenses sources
 	cargo clippy --all-targets --locked -- -D warnings
@@ -30,6 +30,10 @@ models:
 
 python:
 	python3 scripts/setup_python.py
+
+# Node 22 and the official programs that check MCP.
+node:
+	python3 scripts/setup_node.py mcp
 
 chromium:
 	sh scripts/setup_chromium.sh
