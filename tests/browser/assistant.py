@@ -3,6 +3,11 @@
 import json
 import time
 
+from playwright.sync_api import expect
+
+# A machine that runs many tests at once may be slow.
+expect.set_options(timeout=30_000)
+
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -17,7 +22,7 @@ EXECUTE = """async ([name, input, version]) => {
 }"""
 
 
-def until(page, what, holds, seconds=20):
+def until(page, what, holds, seconds=40):
     """Waits for what the page or DevTools will say."""
     deadline = time.monotonic() + seconds
     while True:
@@ -85,7 +90,7 @@ class Outside:
         self.invocation = self.session.send("WebMCP.invokeTool", call)["invocationId"]
 
     def response(self):
-        return until(self.page, "toolResponded", lambda: self.responses.get(self.invocation), 60)
+        return until(self.page, "toolResponded", lambda: self.responses.get(self.invocation), 90)
 
     def end(self):
         said = self.response()

@@ -108,7 +108,9 @@ def refuses_wrong_arguments(page, way):
 def asks_the_person(page, way):
     way.begin("open_ticket", TICKET)
     expect(dialog(page)).to_be_visible()
-    expect(dialog(page).get_by_role("heading")).to_contain_text("Send a request to the shop’s team")
+    expect(dialog(page)).to_have_accessible_name(re.compile("assistant asks you.*Send a request to the shop’s team"))
+    expect(dialog(page)).to_have_accessible_description(re.compile("^Nothing happens unless you allow it"))
+    expect(dialog(page).get_by_role("heading")).to_be_focused()
     expect(dialog(page)).to_contain_text("Broken handle")
     expect(dialog(page)).to_contain_text("I would like a new one.")
     # A question that was not seen coming is not answered by a key that was meant for the page, nor by a script.
@@ -130,8 +132,10 @@ def asks_the_person(page, way):
     assert way.end() is None
 
     way.begin("open_ticket", TICKET)
-    dialog(page).get_by_role("button", name="Allow").click()
-    result = way.end()
+    # There is a conversation now, in which a colleague may answer.
+    with page.expect_response(lambda answer: "/api/chat/events" in answer.url and answer.status == 200):
+        dialog(page).get_by_role("button", name="Allow").click()
+        result = way.end()
     assert not result["isError"] and json.loads(words(result))["ticket"], result
     expect(dialog(page)).to_have_count(0)
 

@@ -23,4 +23,4 @@ startShelf({
   },
   show: () => show("shelf"),
 });
-offerTools();
+offerTools({ acted: chat.follow });

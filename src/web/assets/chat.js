@@ -61,7 +61,7 @@ export function startChat({ show }) {
     if (latest && isFollowing()) scrollTo(latest);
   }).observe(log);
   follow();
-  return { propose };
+  return { propose, follow };
 }
 
 function propose(words) {

@@ -4,26 +4,26 @@ import { asked } from "./consent.js";
 import { failed, noted, safely } from "./presence.js";
 import { texts } from "./texts.js";
 
-/** Registers the manifest's tools for as long as the page is shown. */
-export function offerTools() {
+/** Registers the manifest's tools for as long as the page is shown; `acted` is called when one has done something. */
+export function offerTools({ acted }) {
   const context = document.modelContext;
   if (!context?.registerTool) return;
   let offer = new AbortController();
-  register(context, offer.signal);
+  register(context, offer.signal, acted);
   addEventListener("pagehide", () => offer.abort());
   addEventListener("pageshow", (event) => {
     // A page that comes back from the browser's memory may be older than the shop's tools.
     if (!event.persisted) return;
     offer = new AbortController();
-    register(context, offer.signal);
+    register(context, offer.signal, acted);
   });
 }
 
-async function register(context, signal) {
+async function register(context, signal, acted) {
   let tools;
   try {
     const response = await fetch("/.well-known/webmcp.json", { signal });
-    tools = response.ok ? (await response.json()).tools : [];
+    tools = response.ok ? ((await response.json()).tools ?? []) : [];
   } catch {
     return;
   }
@@ -31,7 +31,7 @@ async function register(context, signal) {
     if (signal.aborted) return;
     const { name, title, description, inputSchema } = tool;
     const annotations = { ...tool.annotations, consequentialHint: !tool.annotations.readOnlyHint };
-    const execute = (input, options) => safely(() => perform(tool, input ?? {}, options?.signal));
+    const execute = (input, options) => safely(() => perform(tool, input ?? {}, options?.signal, acted));
     try {
       await context.registerTool({ name, title, description, inputSchema, annotations, execute }, { signal });
     } catch (error) {
@@ -41,16 +41,15 @@ async function register(context, signal) {
 }
 
 /** What only reads is done; anything else when the person on the page allows it. */
-async function perform(tool, input, signal) {
+async function perform(tool, input, signal, acted) {
   const path = `/api/tools/${encodeURIComponent(tool.name)}`;
   const title = texts.tools[tool.name] ?? tool.title;
-  if (!tool.annotations.readOnlyHint) {
-    const checked = await call(`${path}/check`, input, signal);
-    if (checked.isError) return checked;
-    const refused = await asked({ title, input, signal });
-    if (refused) return failed(refused);
-  }
-  return noted(title, () => call(path, input, signal));
+  const done = () => noted(title, () => call(path, input, signal));
+  if (tool.annotations.readOnlyHint) return done();
+  const checked = await call(`${path}/check`, input, signal);
+  if (checked.isError) return checked;
+  const refused = await asked({ title, input, signal });
+  return refused ? failed(refused) : done().finally(acted);
 }
 
 async function call(path, input, signal) {
