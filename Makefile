@@ -1,5 +1,5 @@
 # Two commands: `make run` starts the demo shop, `make test` runs everything that CI checks.
-.PHONY: run simulate test bench-webhook report-understanding models python chromium
+.PHONY: run simulate test bench-webhook report-understanding models python node chromium
 
 run: models
 	cargo run --release --locked -- serve
@@ -9,7 +9,7 @@ simulate: models
 	cargo build --release --locked
 	sh scripts/simulate.sh target/release/sportello
 
-test: models python chromium
+test: models python node chromium
 	cargo fmt --check
 	"$$(sh scripts/setup_deny.sh)" --log-level error check bans licenses sources
 	cargo clippy --all-targets --locked -- -D warnings
@@ -30,6 +30,11 @@ models:
 
 python:
 	python3 scripts/setup_python.py
+
+# Node 22, the official programs that check MCP, and Lighthouse.
+node:
+	python3 scripts/setup_node.py mcp
+	python3 scripts/setup_node.py browser
 
 chromium:
 	sh scripts/setup_chromium.sh

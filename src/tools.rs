@@ -76,6 +76,8 @@ tools! {
 }
 
 const EVERYONE: &[Caller] = &[Caller::Anonymous, Caller::Page, Caller::Conversation];
+/// With a customer, also one whom nobody verified; on the page the visitor is asked first.
+const CUSTOMERS: &[Caller] = &[Caller::Page, Caller::Conversation];
 const IN_CONVERSATION: &[Caller] = &[Caller::Conversation];
 
 impl From<StoreError> for ToolError {

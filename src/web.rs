@@ -123,6 +123,7 @@ pub fn router(state: State) -> Router {
         .route("/api/chat/messages", post(chat::receive))
         .route("/api/chat/events", get(stream::events))
         .route("/api/tools/{name}", post(tools::call))
+        .route("/api/tools/{name}/check", post(tools::check))
         .route("/m/{token}", get(message::page))
         .route("/pay/{id}", get(pay::page).post(pay::pay))
         .with_state(web);

@@ -55,13 +55,11 @@ pub fn router(registry: &Registry, identity: &Identity) -> Router {
         )
 }
 
-/// The tools that a page registers with `document.modelContext`: those of an anonymous caller.
+/// The tools that the page registers with `document.modelContext`. They are called in the visitor's session, and the
+/// visitor is asked before one that is not read-only, so there are more than an anonymous MCP client has.
 #[must_use]
 pub fn webmcp_manifest(registry: &Registry, identity: &Identity) -> Value {
-    let tools: Vec<Value> = registry
-        .specs(Caller::Anonymous)
-        .map(manifest_tool)
-        .collect();
+    let tools: Vec<Value> = registry.specs(Caller::Page).map(manifest_tool).collect();
     json!({
         "name": identity.name,
         "description": identity.summary(),
@@ -135,30 +133,30 @@ pub fn llms_txt(registry: &Registry, identity: &Identity) -> String {
     if !identity.about.is_empty() {
         text.push_str(&format!("\n> {}\n", identity.about));
     }
+    text.push_str("\nThe tools of the MCP endpoint, for everyone:\n\n");
+    for spec in registry.specs(Caller::Anonymous) {
+        let line = spec.description.lines().next().unwrap_or_default();
+        text.push_str(&format!("- {} (`{}`): {line}\n", spec.title, spec.name));
+    }
     text.push_str(&format!(
         "\n## For people\n\n- [Chat with the shop]({})\n",
         identity.address("/")
     ));
     text.push_str(&format!(
         "\n## For machines\n\n- [MCP endpoint]({}): Streamable HTTP\n- [MCP server card]({})\n\
-         - [WebMCP manifest]({})\n- [AI catalog]({})\n",
+         - [WebMCP manifest]({}): the tools of the shop's page\n- [AI catalog]({})\n",
         identity.address("/mcp"),
         identity.address("/mcp/server-card"),
         identity.address("/.well-known/webmcp.json"),
         identity.address("/.well-known/ai-catalog.json"),
     ));
-    text.push_str("\n## Tools\n\n");
-    for spec in registry.specs(Caller::Anonymous) {
-        let line = spec.description.lines().next().unwrap_or_default();
-        text.push_str(&format!("- {} (`{}`): {line}\n", spec.title, spec.name));
-    }
     text
 }
 
-/// A document that does not change while the program runs.
+/// A document that does not change while the program runs. Its tag is weak, because it also goes out compressed.
 fn document(text: String, media_type: &'static str, cache: &'static str) -> MethodRouter {
     let tag = format!(
-        "\"{}\"",
+        "W/\"{}\"",
         hex::encode(&Sha256::digest(text.as_bytes())[..16])
     );
     let body = Bytes::from(text);
@@ -182,7 +180,7 @@ fn document(text: String, media_type: &'static str, cache: &'static str) -> Meth
 async fn preflight() -> Response {
     let headers = [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
         (ACCESS_CONTROL_ALLOW_HEADERS, "*"),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
@@ -196,7 +194,11 @@ fn holds(headers: &HeaderMap, tag: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|entry| entry.trim())
-        .any(|entry| entry == "*" || entry.strip_prefix("W/").unwrap_or(entry) == tag)
+        .any(|entry| entry == "*" || opaque(entry) == opaque(tag))
+}
+
+fn opaque(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 /// The host as a name or IPv4 address; an IPv6 address has colons that no identifier bears.
@@ -292,7 +294,7 @@ mod tests {
         let holds_tag = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(IF_NONE_MATCH, value.parse().unwrap());
-            holds(&headers, "\"a\"")
+            holds(&headers, "W/\"a\"")
         };
         assert!(holds_tag("\"a\""));
         assert!(holds_tag("\"b\", W/\"a\""));

@@ -4,9 +4,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Annotations, CallContext, Caller, IN_CONVERSATION, Tool, ToolError, Workbench, nobody,
-};
+use super::{Annotations, CUSTOMERS, CallContext, Caller, Tool, ToolError, Workbench, nobody};
 use crate::clock;
 use crate::domain::{OrderNumber, TicketId};
 use crate::store::{NewTicket, Priority};
@@ -47,7 +45,7 @@ impl Tool for OpenTicket {
     const TITLE: &'static str = "Open a ticket";
     const DESCRIPTION: &'static str = include_str!("../../tools/open_ticket.md");
     const ANNOTATIONS: Annotations = Annotations::ADDS;
-    const CALLERS: &'static [Caller] = IN_CONVERSATION;
+    const CALLERS: &'static [Caller] = CUSTOMERS;
     type Args = Args;
     type Output = TicketAnswer;
 

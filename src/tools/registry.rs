@@ -273,6 +273,21 @@ impl Registry {
             .any(|entry| entry.spec.name == name && !entry.spec.annotations.read_only_hint)
     }
 
+    /// Validates arguments without a call.
+    ///
+    /// # Errors
+    /// Those of [`Self::call`] for a tool or arguments that it would not take.
+    pub fn check(&self, name: &str, arguments: &Value, caller: Caller) -> Result<(), ToolError> {
+        validate(&self.entry(name, caller)?.validator, arguments)
+    }
+
+    fn entry(&self, name: &str, caller: Caller) -> Result<&Entry, ToolError> {
+        self.entries
+            .iter()
+            .find(|entry| entry.spec.name == name && entry.spec.callers.contains(&caller))
+            .ok_or_else(|| ToolError::Unknown(name.to_owned()))
+    }
+
     /// Validates the arguments and calls the tool.
     ///
     /// # Errors
@@ -284,11 +299,7 @@ impl Registry {
         arguments: Value,
         context: &CallContext,
     ) -> Result<Value, ToolError> {
-        let entry = self
-            .entries
-            .iter()
-            .find(|entry| entry.spec.name == name && entry.spec.callers.contains(&context.caller))
-            .ok_or_else(|| ToolError::Unknown(name.to_owned()))?;
+        let entry = self.entry(name, context.caller)?;
         let arguments = if arguments.is_null() {
             Value::Object(serde_json::Map::new())
         } else {

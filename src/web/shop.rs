@@ -170,6 +170,7 @@ fn shelved(product: &Product, language: Language) -> Shelved<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::{Caller, specs};
 
     fn keys(value: &Value) -> Vec<&String> {
         value
@@ -185,11 +186,28 @@ mod tests {
         for language in ["it", "es", "pt", "de"] {
             let texts = &TEXTS[&language.parse().unwrap()];
             assert_eq!(keys(texts), keys(english), "{language}");
-            assert_eq!(
-                keys(&texts["categories"]),
-                keys(&english["categories"]),
-                "{language}"
-            );
+            for group in ["categories", "tools", "fields"] {
+                assert_eq!(keys(&texts[group]), keys(&english[group]), "{language}");
+            }
         }
+    }
+
+    #[test]
+    fn every_tool_of_the_page_has_a_name_for_the_visitor() {
+        let page = include_str!("pages/shop.html");
+        let forms = page.split(" toolname=\"").skip(1);
+        let forms = forms.filter_map(|rest| rest.split('"').next());
+        let offered: Vec<&str> = specs()
+            .into_iter()
+            .filter(|spec| spec.callers.contains(&Caller::Page))
+            .map(|spec| spec.name)
+            .chain(forms)
+            .collect();
+        assert!(offered.contains(&"open_ticket") && offered.contains(&"send_message"));
+        let named = &TEXTS[&Language::EN]["tools"];
+        for tool in &offered {
+            assert!(named[*tool].is_string(), "{tool}");
+        }
+        assert_eq!(keys(named).len(), offered.len());
     }
 }

@@ -64,6 +64,26 @@ pub async fn call(
     Ok(response)
 }
 
+/// Whether a call would be taken, before the visitor is asked about it.
+pub async fn check(
+    Shared(web): Shared<Arc<Web>>,
+    client: Client,
+    Path(name): Path<String>,
+    body: Result<Body<Value>, Fault>,
+) -> Result<Response, Fault> {
+    web.clients.check(&client)?;
+    let Body(arguments) = body?;
+    Ok(
+        match web.state.registry.check(&name, &arguments, Caller::Page) {
+            Ok(()) => Json(json!({ "content": [], "isError": false })).into_response(),
+            Err(error @ ToolError::Unknown(_)) => {
+                (StatusCode::NOT_FOUND, Json(failed(&error))).into_response()
+            }
+            Err(error) => Json(failed(&error)).into_response(),
+        },
+    )
+}
+
 fn failed(error: &ToolError) -> Value {
     json!({ "content": [{ "type": "text", "text": error.for_caller() }], "isError": true })
 }

@@ -1,4 +1,4 @@
-"""A customer and a colleague in a real browser.
+"""A customer and a colleague in a real browser, one that offers pages nothing for assistants.
 
 Usage: shop.py URL DESK_PASSWORD CHROMIUM [FOLDER for screenshots]. Exits with an assertion where a step fails.
 """
@@ -6,14 +6,11 @@ Usage: shop.py URL DESK_PASSWORD CHROMIUM [FOLDER for screenshots]. Exits with a
 import re
 import sys
 
+from assistant import FLAGS
 from playwright.sync_api import expect, sync_playwright
 
 url, password, chromium = sys.argv[1:4]
 folder = sys.argv[4] if len(sys.argv) > 4 else None
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--enable-features=WebMCP",
-]
 
 
 def say(page, text):
@@ -33,7 +30,10 @@ with sync_playwright() as driver:
     browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
     phone = browser.new_context(locale="it-IT", viewport={"width": 390, "height": 844})
     page = phone.new_page()
+    faults = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(url + "/")
+    assert page.evaluate("document.modelContext") is None
     answer = say(page, "Ciao, cerco una macchina da caffè sotto i 300 euro disponibile")
     expect(answer).to_contain_text("€")
     assert answer.locator("img").count() >= 1, "products are shown as cards"
@@ -53,11 +53,13 @@ with sync_playwright() as driver:
     expect(answer).to_contain_text(order)
     say(page, "È la TERZA volta che scrivo!!! vergogna, voglio parlare con una persona")
 
-    tools = page.evaluate(
-        "async () => document.modelContext ? (await document.modelContext.getTools()).map(t => t.name) : null"
-    )
-    if tools is not None:
-        assert sorted(tools) == ["get_product", "search_catalog", "search_policies"], tools
+    page.click("[data-show=shelf]")
+    page.fill("#query", "moka")
+    page.press("#query", "Enter")
+    expect(page.locator("#products h3").first).to_contain_text("Moka")
+    expect(page.locator("#agent-note")).to_be_empty()
+    page.click("[data-show=chat]")
+    assert faults == [], faults
 
     office = browser.new_context(viewport={"width": 1280, "height": 800})
     desk = office.new_page()

@@ -17,6 +17,7 @@ async fn another_sites_page_cannot_post() {
     let paths = [
         "/api/chat/messages",
         "/api/tools/echo",
+        "/api/tools/echo/check",
         "/pay/x",
         "/desk/login",
         "/desk/logout",
@@ -92,6 +93,18 @@ async fn tools_run_in_the_visitors_session() {
             .contains("words")
     );
     assert!(result.get("structuredContent").is_none());
+
+    let (status, _, result) = call(Some(&cookie), "note/check", json!({})).await;
+    assert_eq!((status, &result["isError"]), (200, &json!(false)));
+    let (status, _, result) = call(Some(&cookie), "echo/check", json!({ "word": 1 })).await;
+    assert_eq!((status, &result["isError"]), (200, &json!(true)));
+    let (status, _, result) = call(Some(&cookie), "absent/check", json!({})).await;
+    assert_eq!((status, &result["isError"]), (404, &json!(true)));
+    assert_eq!(
+        counter.conversation(&cookie).await,
+        None,
+        "asking whether it would be taken does nothing"
+    );
 
     let (_, _, result) = call(Some(&cookie), "note", json!({})).await;
     let opened = counter.conversation(&cookie).await.unwrap();

@@ -2,7 +2,7 @@
 
 import { startChat } from "./chat.js";
 import { startShelf } from "./shelf.js";
-import { registerTools } from "./webmcp.js";
+import { offerTools } from "./webmcp.js";
 
 function show(view) {
   document.body.dataset.view = view;
@@ -15,9 +15,12 @@ for (const button of document.querySelectorAll("[data-show]")) {
   button.addEventListener("click", () => show(button.dataset.show));
 }
 
-const chat = startChat();
-startShelf((words) => {
-  show("chat");
-  chat.propose(words);
+const chat = startChat({ show: () => show("chat") });
+startShelf({
+  ask(words) {
+    show("chat");
+    chat.propose(words);
+  },
+  show: () => show("shelf"),
 });
-registerTools();
+offerTools({ acted: chat.follow });

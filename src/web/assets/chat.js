@@ -1,14 +1,19 @@
 // The conversation: sends, follows what happens, and shows it.
 
+import { startField, write } from "./field.js";
 import { messageElement } from "./message.js";
+import { answered, failed, noted } from "./presence.js";
 import { element, fill, texts } from "./texts.js";
 
 const STAGES = ["understanding", "looking_up", "answering"];
 /** A turn that has said nothing for so long, in milliseconds, is not shown as running. */
 const LONGEST_SILENCE = 60_000;
 const TRIES = 3;
+/** So long an assistant that sent a message waits for the shop's reply, in milliseconds. */
+const PATIENCE = 45_000;
 
 const log = document.getElementById("log");
+const messages = document.getElementById("messages");
 const progress = document.getElementById("progress");
 const held = document.getElementById("held");
 const form = document.getElementById("compose");
@@ -31,22 +36,20 @@ let silence = 0;
 let latest = null;
 let placed = 0;
 
-export function startChat() {
+/** The last reply of the shop, and those who wait for one: the id of their message and whom to tell. */
+let reply = { id: "", text: "" };
+let waiting = [];
+
+/** Starts the chat; `show` brings it into view. */
+export function startChat({ show }) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = input.value.trim();
-    if (text === "") return;
-    input.value = "";
-    grow();
-    say({ text });
+    const said = text === "" ? null : say({ text });
+    write("");
+    if (event.agentInvoked) event.respondWith(noted(texts.tools.send_message, () => replied(said)));
   });
-  input.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-      event.preventDefault();
-      form.requestSubmit();
-    }
-  });
-  input.addEventListener("input", grow);
+  startField({ show });
   for (const chip of suggestions.children) {
     chip.addEventListener("click", () => say({ text: chip.textContent }));
   }
@@ -58,31 +61,40 @@ export function startChat() {
     if (latest && isFollowing()) scrollTo(latest);
   }).observe(log);
   follow();
-  return { propose };
+  return { propose, follow };
 }
 
 function propose(words) {
-  input.value = words;
-  grow();
+  write(words);
   input.focus();
 }
 
-function grow() {
-  input.style.height = "auto";
-  input.style.height = `${Math.min(input.scrollHeight + 2, 144)}px`;
+/** What the assistant that wrote a message is told: the shop's reply, if it comes soon. */
+async function replied(said) {
+  if (!said) return failed("The message was empty, so nothing was sent.");
+  const { id, fault } = await said;
+  if (fault) return failed(`The message was not sent: ${fault}`);
+  if (person) return answered("The message was sent. A person from the shop will answer in the chat.");
+  const text = await new Promise((resolve) => {
+    if (reply.id > id) resolve(reply.text);
+    waiting.push({ id, resolve });
+    setTimeout(resolve, PATIENCE, "");
+  });
+  return answered(text ? `The message was sent. The shop replied:\n\n${text}` : "The message was sent. The reply will appear in the chat.");
 }
 
-/** Shows a message at once and sends it; messages reach the shop in the order they were written. */
+/** Shows a message at once and sends it, in the order written; answers what came of it, as `deliver` does. */
 function say({ text, choice = null }) {
   const item = messageElement({ speaker: "customer", text }, {});
   item.classList.add("sending");
   const state = element("p", { className: "state" }, texts.sending);
   item.append(state);
   begun();
-  log.append(item);
+  messages.append(item);
   scrollTo(item);
   const message = { id: newId(), text, choice, item, state };
   queue = queue.then(() => send(message));
+  return queue;
 }
 
 async function send(message) {
@@ -95,6 +107,7 @@ async function send(message) {
   if (fault) offerRetry(message, fault);
   else settle(message, id);
   if (onTheWay === 0) heldBack.splice(0).forEach(display);
+  return { id, fault };
 }
 
 async function deliver({ id, text, choice }) {
@@ -196,8 +209,12 @@ function display(message) {
   const following = isFollowing();
   const item = messageElement(message, { propose, choose: (choice) => say({ text: choice.title, choice: choice.id }) });
   item.dataset.id = message.id;
-  log.append(item);
-  if (message.speaker !== "customer") quiet();
+  messages.append(item);
+  if (message.speaker !== "customer") {
+    quiet();
+    reply = message;
+    waiting = waiting.filter(({ id, resolve }) => id >= message.id || resolve(message.text));
+  }
   if (following) scrollTo(item);
 }
 

@@ -1,33 +1,72 @@
 // The shelf: products, categories and search.
 
+import { answered, failed, noted } from "./presence.js";
 import { element, fill, language, money, pictureAddress, stockBadge, texts } from "./texts.js";
+
+/** So many products an assistant is told of. */
+const TOLD = 20;
 
 const list = document.getElementById("products");
 const note = document.getElementById("shelf-note");
 const categories = document.getElementById("categories");
 const query = document.getElementById("query");
 
-/** Fills the shelf; `ask` is given the words of a question about a product. */
-export async function startShelf(ask) {
-  let products;
+let loading = null;
+
+/** The products of the shelf; none while the server cannot be reached. */
+export function catalog() {
+  loading ??= load();
+  return loading;
+}
+
+async function load() {
   try {
     const response = await fetch(`/api/products?language=${language}`);
     if (!response.ok) throw new Error(`status ${response.status}`);
-    products = (await response.json()).products;
+    return (await response.json()).products;
   } catch {
+    loading = null;
+    return [];
+  }
+}
+
+/** Fills the shelf; `ask` is given the words of a question about a product, `show` brings the shelf into view. */
+export async function startShelf({ ask, show }) {
+  const started = start(ask);
+  document.getElementById("search").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const found = async () => {
+      const shelf = await started;
+      return shelf && search(shelf);
+    };
+    if (!event.agentInvoked) return void found();
+    // An assistant does not see which category is chosen.
+    categories.firstElementChild.click();
+    show();
+    event.respondWith(noted(texts.tools.show_products, async () => told(await found())));
+  });
+}
+
+async function start(ask) {
+  const products = await catalog();
+  if (products.length === 0) {
     note.textContent = texts.shelf_failed;
     list.replaceChildren();
-    return;
+    return null;
   }
   const shelf = { products, category: null, ask };
   for (const product of products) product.words = plain(`${product.title} ${product.description} ${label(product.category)}`);
   offerCategories(shelf);
-  document.getElementById("search").addEventListener("submit", (event) => {
-    event.preventDefault();
-    search(shelf);
-  });
   query.addEventListener("input", () => arrange(shelf, matching(shelf)));
   arrange(shelf, matching(shelf));
+  return shelf;
+}
+
+/** What an assistant that searched is told. */
+function told(products) {
+  if (!products) return failed("The shelf could not be loaded. Reload the page and try again.");
+  const shown = products.slice(0, TOLD).map(({ id, title, price, stock }) => ({ id, title, price: money(price), stock }));
+  return answered(JSON.stringify({ shown: products.length, products: shown }));
 }
 
 function offerCategories(shelf) {
@@ -44,7 +83,7 @@ function offerCategories(shelf) {
   });
 }
 
-/** Asks the shop's own search, which understands sentences; the words alone decide when it has no answer. */
+/** Asks the shop's own search, which understands sentences; the words alone decide when it has no answer. Answers what is shown. */
 async function search(shelf) {
   const words = query.value.trim();
   if (words === "") return arrange(shelf, matching(shelf));
@@ -57,25 +96,27 @@ async function search(shelf) {
     });
     const result = response.ok ? await response.json() : {};
     const ids = (result.structuredContent?.products ?? []).map((product) => product.id);
-    found = ids.map((id) => shelf.products.find((product) => product.id === id)).filter(Boolean);
+    found = ids.map((id) => shelf.products.find((product) => product.id === id)).filter((product) => fits(shelf, product));
   } catch {
     found = [];
   }
-  if (query.value.trim() !== words) return;
-  arrange(shelf, found.length > 0 ? found : matching(shelf));
+  if (query.value.trim() !== words) return found;
+  return arrange(shelf, found.length > 0 ? found : matching(shelf));
 }
 
-function matching({ products, category }) {
+function matching(shelf) {
   const words = plain(query.value).split(/\s+/).filter(Boolean);
-  return products.filter(
-    (product) =>
-      (category === null || product.category === category) && words.every((word) => product.words.includes(word)),
-  );
+  return shelf.products.filter((product) => fits(shelf, product) && words.every((word) => product.words.includes(word)));
+}
+
+function fits({ category }, product) {
+  return product && (category === null || product.category === category);
 }
 
 function arrange(shelf, products) {
   list.replaceChildren(...products.map((product) => shelved(product, shelf.ask)));
   note.textContent = products.length === 0 ? texts.nothing_found : "";
+  return products;
 }
 
 function shelved(product, ask) {

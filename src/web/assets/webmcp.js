@@ -1,32 +1,63 @@
 // Offers the shop's tools to an assistant in the browser, where the browser has such a thing.
 
-export async function registerTools() {
+import { asked } from "./consent.js";
+import { failed, noted, safely } from "./presence.js";
+import { texts } from "./texts.js";
+
+/** Registers the manifest's tools for as long as the page is shown; `acted` is called when one has done something. */
+export function offerTools({ acted }) {
   const context = document.modelContext;
   if (!context?.registerTool) return;
-  let tools = [];
+  let offer = new AbortController();
+  register(context, offer.signal, acted);
+  addEventListener("pagehide", () => offer.abort());
+  addEventListener("pageshow", (event) => {
+    // A page that comes back from the browser's memory may be older than the shop's tools.
+    if (!event.persisted) return;
+    offer = new AbortController();
+    register(context, offer.signal, acted);
+  });
+}
+
+async function register(context, signal, acted) {
+  let tools;
   try {
-    const response = await fetch("/.well-known/webmcp.json");
-    if (response.ok) tools = (await response.json()).tools ?? [];
+    const response = await fetch("/.well-known/webmcp.json", { signal });
+    tools = response.ok ? ((await response.json()).tools ?? []) : [];
   } catch {
     return;
   }
-  for (const { name, title, description, inputSchema, annotations } of tools) {
-    const execute = (input, options) => call(name, input, options?.signal);
+  for (const tool of tools) {
+    if (signal.aborted) return;
+    const { name, title, description, inputSchema } = tool;
+    const annotations = { ...tool.annotations, consequentialHint: !tool.annotations.readOnlyHint };
+    const execute = (input, options) => safely(() => perform(tool, input ?? {}, options?.signal, acted));
     try {
-      await context.registerTool({ name, title, description, inputSchema, annotations, execute });
+      await context.registerTool({ name, title, description, inputSchema, annotations, execute }, { signal });
     } catch (error) {
       console.warn(`The tool ${name} could not be registered`, error);
     }
   }
 }
 
-/** An error that is thrown would reach the assistant without its text, so none is. */
-async function call(name, input, signal) {
+/** What only reads is done; anything else when the person on the page allows it. */
+async function perform(tool, input, signal, acted) {
+  const path = `/api/tools/${encodeURIComponent(tool.name)}`;
+  const title = texts.tools[tool.name] ?? tool.title;
+  const done = () => noted(title, () => call(path, input, signal));
+  if (tool.annotations.readOnlyHint) return done();
+  const checked = await call(`${path}/check`, input, signal);
+  if (checked.isError) return checked;
+  const refused = await asked({ title, input, signal });
+  return refused ? failed(refused) : done().finally(acted);
+}
+
+async function call(path, input, signal) {
   try {
-    const response = await fetch(`/api/tools/${encodeURIComponent(name)}`, {
+    const response = await fetch(path, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify(input ?? {}),
+      body: JSON.stringify(input),
       signal,
     });
     const result = await response.json();
@@ -37,8 +68,4 @@ async function call(name, input, signal) {
   } catch {
     return failed(signal?.aborted ? "The call was cancelled." : "The shop cannot be reached. Try again in a moment.");
   }
-}
-
-function failed(text) {
-  return { isError: true, content: [{ type: "text", text }] };
 }

@@ -90,7 +90,7 @@ impl Tool for Shaky {
     const TITLE: &'static str = "Shaky";
     const DESCRIPTION: &'static str = "Use it to see a failure.";
     const ANNOTATIONS: Annotations = Annotations::ADDS;
-    const CALLERS: &'static [Caller] = &[Caller::Anonymous];
+    const CALLERS: &'static [Caller] = &[Caller::Anonymous, Caller::Page];
     type Args = ShakyArgs;
     type Output = Found;
 
