@@ -25,8 +25,8 @@ SETS = {
     ),
     "bench": (
         "@modelcontextprotocol/server@2.4.0",
-        "@modelcontextprotocol/node@2.4.0",
-        "zod@4.4.0",
+        "@modelcontextprotocol/node@2.1.2",
+        "zod@4.6.7",
     ),
 }
 
