@@ -1,5 +1,5 @@
 # Two commands: `make run` starts the demo shop, `make test` runs everything that CI checks.
-.PHONY: run simulate test bench-webhook report-understanding models python node chromium
+.PHONY: run simulate test bench-webhook bench-mcp report-understanding models python node chromium
 
 run: models
 	cargo run --release --locked -- serve
@@ -20,6 +20,11 @@ test: models python node chromium
 bench-webhook: models
 	cargo build --release --locked
 	python3 scripts/bench_webhook.py
+
+# Tool calls over MCP, beside the TypeScript and Python SDKs; a Markdown table. Exit code 1 below a floor.
+bench-mcp: models
+	cargo build --release --locked
+	python3 scripts/bench_mcp.py
 
 # Every figure of understanding; a public set that is absent is left out. Vectors are kept in target/report-data.
 report-understanding: models

@@ -136,7 +136,7 @@ class Bench:
         self.folder.mkdir(parents=True)
         self.seconds, self.rounds = arguments.seconds, arguments.rounds
         self.wrk = output(["sh", str(ROOT / "scripts" / "setup_wrk.sh")])
-        self.python = python()
+        self.python = python(PINS)
         self.pool = self.folder / "requests"
         prepare(self.pool, arguments.requests)
         say("making a data folder with an index")
@@ -313,16 +313,16 @@ def output(command: list) -> str:
     return done.stdout.strip()
 
 
-def python() -> str:
-    """An environment with the yardstick, made once."""
-    name = "bench-" + hashlib.sha256("\n".join(PINS).encode()).hexdigest()[:12]
+def python(pins: tuple[str, ...]) -> str:
+    """An environment with a yardstick, made once."""
+    name = "bench-" + hashlib.sha256("\n".join(pins).encode()).hexdigest()[:12]
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sportello" / name
     if not (base / "complete").exists():
-        say(f"setting up {base} with {', '.join(PINS)}")
+        say(f"setting up {base} with {', '.join(pins)}")
         shutil.rmtree(base, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", base], check=True)
         subprocess.run([base / "bin" / "python", "-m", "pip", "install", "--quiet",
-                        "--disable-pip-version-check", *PINS], check=True, stdout=sys.stderr)
+                        "--disable-pip-version-check", *pins], check=True, stdout=sys.stderr)
         (base / "complete").touch()
     return str(base / "bin" / "python")
 

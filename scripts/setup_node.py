@@ -26,8 +26,8 @@ SETS = {
     "browser": ("lighthouse@13.5.0",),
     "bench": (
         "@modelcontextprotocol/server@2.4.0",
-        "@modelcontextprotocol/node@2.4.0",
-        "zod@4.4.0",
+        "@modelcontextprotocol/node@2.1.2",
+        "zod@4.6.7",
     ),
 }
 

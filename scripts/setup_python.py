@@ -15,6 +15,7 @@ from pathlib import Path
 
 PINS = (
     "mcp==2.3.0",
+    "fastmcp==4.1.2",
     "playwright==1.65.2",
 )
 

@@ -19,7 +19,7 @@ pub use control::{Command, Remote, RemoteError, Report, perform};
 pub use conversing::{Said, Talk};
 pub use corpus::{Corpus, CorpusReader, CorpusSearch};
 pub use dead_letters::{Replayed, replay};
-pub use doors::mcp_state;
+pub use doors::{mcp_state, wrapped};
 pub use notify::{NotifiedOrder, NotifyError, NotifyOrder};
 pub use open::{App, AppError, encoder, folder, knowledge_source, questions};
 pub use prepare::{Prepared, Readers, examples};

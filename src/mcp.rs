@@ -3,10 +3,13 @@
 //! The only module that names `rmcp`. Both eras of the protocol are answered on one endpoint, without
 //! sessions: 2026-07-28, where every request stands alone, and the versions that open with `initialize`.
 
+#[cfg(all(feature = "conformance", debug_assertions))]
+pub mod conformance;
 pub mod discovery;
 mod handler;
 mod http;
 mod library;
+mod listen;
 mod prompts;
 mod throttle;
 
@@ -16,6 +19,8 @@ use axum::Router;
 use rmcp::service::{RoleServer, ServerInitializeError, ServiceExt};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::config;
@@ -45,6 +50,10 @@ pub struct State {
     pub calls_per_minute: u32,
     /// Gives the knowledge of this moment; called once per request.
     pub library: Arc<dyn Fn() -> Arc<Library> + Send + Sync>,
+    /// Rings when the knowledge has changed.
+    pub changes: watch::Receiver<()>,
+    /// Ends what clients keep open.
+    pub shutdown: CancellationToken,
     /// Prompts, in the order of the list.
     pub prompts: Arc<Vec<Prompt>>,
 }
@@ -104,12 +113,16 @@ where
 {
     let transport = AsyncRwTransport::<RoleServer, R, W>::new(reader, writer)
         .with_max_line_length(MESSAGE_LIMIT);
-    match Handler::new(state).serve(transport).await {
-        Ok(running) => running
-            .waiting()
-            .await
-            .map(drop)
-            .map_err(|_| StreamError::Failed),
+    match Handler::new(state.clone()).serve(transport).await {
+        Ok(running) => {
+            let peer = running.peer().clone();
+            let mut served = std::pin::pin!(running.waiting());
+            let ended = tokio::select! {
+                ended = &mut served => ended,
+                () = listen::tell_stream(&state, &peer) => served.await,
+            };
+            ended.map(drop).map_err(|_| StreamError::Failed)
+        }
         Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
         Err(_) => Err(StreamError::Opening),
     }

@@ -3,6 +3,7 @@
 //! A tool never takes the customer's identity, a price or an amount from its arguments; who is asking
 //! travels beside them in a [`CallContext`].
 
+mod faults;
 mod get_order_status;
 mod get_product;
 mod hand_off_to_human;

@@ -255,7 +255,12 @@ async fn answer(app: Arc<App>, prepared: Prepared, stream: UnixStream) -> std::i
         };
         if matches!(command, Command::Mcp) {
             if let Ok(url) = Url::parse(&app.public_url)
-                && let Err(error) = mcp::serve_stream(mcp_state(&app, url), reader, writer).await
+                && let Err(error) = mcp::serve_stream(
+                    mcp_state(&app, url, CancellationToken::new()),
+                    reader,
+                    writer,
+                )
+                .await
             {
                 tracing::warn!(%error, "an MCP stream ended badly");
             }

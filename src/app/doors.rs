@@ -56,7 +56,7 @@ pub async fn router(app: &Arc<App>, keeper: &Doorkeeper) -> Result<Router, AppEr
         }))
         .merge(web::router(web_state(app, keeper, &public_url)?))
         .merge(desk::router(desk_state(app, keeper, &public_url).await?));
-    let door = mcp_state(app, public_url);
+    let door = mcp_state(app, public_url, keeper.shutdown.clone());
     router = router
         .merge(mcp::discovery::router(&door.registry, &door.identity))
         .merge(mcp::service(door));
@@ -78,9 +78,14 @@ pub async fn router(app: &Arc<App>, keeper: &Doorkeeper) -> Result<Router, AppEr
             }),
         }));
     }
-    Ok(router
+    Ok(wrapped(router))
+}
+
+/// What every request and answer passes through, whatever the door.
+pub fn wrapped(router: Router) -> Router {
+    router
         .layer(CompressionLayer::new())
-        .layer(CatchPanicLayer::new()))
+        .layer(CatchPanicLayer::new())
 }
 
 struct Probe {
@@ -178,8 +183,8 @@ fn whatsapp_door(app: &Arc<App>) -> whatsapp::door::Door {
     }
 }
 
-/// What MCP shows, over HTTP and over a stream.
-pub fn mcp_state(app: &Arc<App>, public_url: Url) -> mcp::State {
+/// What MCP shows, over HTTP and over a stream, and what ends the connections that clients keep open.
+pub fn mcp_state(app: &Arc<App>, public_url: Url, shutdown: CancellationToken) -> mcp::State {
     let knowledge = Arc::clone(&app.knowledge);
     mcp::State {
         registry: Arc::clone(&app.tools),
@@ -192,6 +197,8 @@ pub fn mcp_state(app: &Arc<App>, public_url: Url) -> mcp::State {
         access: app.config.mcp.clone(),
         calls_per_minute: app.config.limits.tools_per_minute,
         library: library(knowledge),
+        changes: app.changes.subscribe(),
+        shutdown,
         prompts: Arc::new(vec![counter_prompt(app)]),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::config::{self, BuiltinEncoder, Config, EmbeddingProvider, PaymentProvider};
 use crate::events::Events;
@@ -102,6 +102,8 @@ pub struct App {
     pub store: Store,
     /// The knowledge, as it was read last.
     pub knowledge: Arc<ArcSwap<Knowledge>>,
+    /// Rings when the knowledge was read again and is another.
+    pub changes: watch::Sender<()>,
     /// Prompts and phrases.
     pub prompts: Arc<Prompts>,
     /// Makes vectors for understanding.
@@ -173,6 +175,7 @@ impl App {
             data: data.to_owned(),
             store,
             knowledge,
+            changes: watch::Sender::new(()),
             prompts: Arc::new(Prompts::load()?),
             reader,
             questions,
@@ -198,7 +201,10 @@ impl App {
     /// [`AppError::Knowledge`]; the knowledge stays as it was then.
     pub fn reload_knowledge(&self) -> Result<Arc<Knowledge>, AppError> {
         let fresh = Arc::new(read_knowledge(&self.config)?);
-        self.knowledge.store(Arc::clone(&fresh));
+        let before = self.knowledge.swap(Arc::clone(&fresh));
+        if before.fingerprint != fresh.fingerprint {
+            self.changes.send_replace(());
+        }
         Ok(fresh)
     }
 }

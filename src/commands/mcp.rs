@@ -1,5 +1,6 @@
 //! `sportello mcp`: MCP on standard input and output.
 
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::session::{Session, public_url};
@@ -36,7 +37,7 @@ pub async fn run(shared: Shared) -> Result<(), Failure> {
         }
         Session::Local(local) => {
             let served = serve_stream(
-                mcp_state(&local.app, url),
+                mcp_state(&local.app, url, CancellationToken::new()),
                 tokio::io::stdin(),
                 tokio::io::stdout(),
             )

@@ -4,23 +4,26 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::request::Parts;
 use futures::FutureExt;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
     CompleteResult, CompletionInfo, ContentBlock, CustomRequest, CustomResult, DiscoverResult,
     ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
-    Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, PromptMessage,
-    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Role, ServerCapabilities,
-    ServerConfig, Tool, ToolAnnotations,
+    Implementation, InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    PromptMessage, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, Role, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+    ToolAnnotations,
 };
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Value, json};
 
 use super::State;
 use super::http::Client;
 use super::library;
+use super::listen::{self, Places};
 use super::prompts::Prompt;
 use super::throttle::Throttle;
 use crate::domain::Language;
@@ -35,7 +38,7 @@ const PAGE: usize = 250;
 /// JSON-RPC code of a refused call; the protocol leaves the number to the server.
 const TOO_MANY_CALLS: ErrorCode = ErrorCode(-32000);
 /// Requests we answer; with parameters that cannot be read they arrive as custom ones.
-const METHODS: [&str; 10] = [
+const METHODS: [&str; 11] = [
     "initialize",
     "server/discover",
     "tools/list",
@@ -46,17 +49,19 @@ const METHODS: [&str; 10] = [
     "prompts/list",
     "prompts/get",
     "completion/complete",
+    "subscriptions/listen",
 ];
 
 /// The door's side of the conversation; one for all clients.
 #[derive(Clone)]
-pub(super) struct Handler(Arc<Shared>);
+pub struct Handler(Arc<Shared>);
 
 struct Shared {
     state: State,
     tools: Vec<Tool>,
     info: ServerConfig,
     throttle: Throttle,
+    places: Places,
 }
 
 impl Handler {
@@ -65,6 +70,7 @@ impl Handler {
             tools: state.registry.specs(Caller::Anonymous).map(tool).collect(),
             info: info(&state),
             throttle: Throttle::per_minute(state.calls_per_minute),
+            places: Places::default(),
             state,
         }))
     }
@@ -124,26 +130,46 @@ impl Handler {
             .ok_or_else(|| ErrorData::invalid_params("There is no prompt of that name.", None))
     }
 
-    fn suggestions(&self, request: &CompleteRequestParams) -> Result<Vec<String>, ErrorData> {
+    /// What could stand there; nothing for what we do not have, as the conformance suite wants it.
+    fn suggestions(&self, request: &CompleteRequestParams) -> Vec<String> {
         let variable = &request.argument.name;
-        let found = if let Some(name) = request.r#ref.as_prompt_name() {
-            let mut arguments = self.prompt(name)?.arguments.iter();
-            arguments
-                .find(|argument| argument.name == *variable)
-                .map(|argument| argument.choices.clone())
-        } else {
-            let template = request.r#ref.as_resource_uri().unwrap_or_default();
-            (self.0.state.library)().suggestions(template, variable)
+        if let Some(name) = request.r#ref.as_prompt_name() {
+            let prompt = self.prompt(name).ok();
+            let arguments = prompt.iter().flat_map(|prompt| &prompt.arguments);
+            return arguments
+                .filter(|argument| argument.name == *variable)
+                .flat_map(|argument| argument.choices.iter().cloned())
+                .collect();
+        }
+        let template = request.r#ref.as_resource_uri().unwrap_or_default();
+        let chosen = |name: &str| {
+            let context = request.context.as_ref()?;
+            context.get_argument(name).map(String::as_str)
         };
-        found.ok_or_else(|| {
-            ErrorData::invalid_params("There is nothing of that name to complete.", None)
-        })
+        (self.0.state.library)().suggestions(template, variable, chosen)
     }
 }
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         self.0.info.clone()
+    }
+
+    /// As the library does it. Over HTTP nothing stays open on which a client of this era could be told
+    /// of changes, so none are promised there.
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let mut opened = self.negotiate_initialize(&request)?;
+        let stays_open = context.extensions.get::<Parts>().is_none();
+        if let Some(resources) = &mut opened.capabilities.resources {
+            resources.subscribe = None;
+            resources.list_changed = stays_open.then_some(true);
+        }
+        Ok(opened)
     }
 
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
@@ -255,7 +281,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let typed = request.argument.value.to_lowercase();
-        let mut values = self.suggestions(&request)?;
+        let mut values = self.suggestions(&request);
         values.retain(|value| value.to_lowercase().starts_with(&typed));
         let total = u32::try_from(values.len()).unwrap_or(u32::MAX);
         values.truncate(CompletionInfo::MAX_VALUES);
@@ -265,12 +291,32 @@ impl ServerHandler for Handler {
             .map_err(|fault| ErrorData::internal_error(fault, None))
     }
 
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        Some(listen::accepted(&self.0.state, requested))
+    }
+
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        let client = Client::of(subscription.request_context(), &self.0.state.languages);
+        let Some(_place) = self.0.places.take(client.address) else {
+            let text = "Too many clients listen at the moment. Ask for the list again instead.";
+            return Err(ErrorData::new(TOO_MANY_CALLS, text, None));
+        };
+        listen::tell_subscriber(&self.0.state, &subscription).await;
+        Ok(())
+    }
+
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        Err(if METHODS.contains(&request.method.as_str()) {
+        let method = request.method.as_str();
+        let newer = context.protocol_version() >= Some(ProtocolVersion::V_2026_07_28);
+        let removed = newer && method == "initialize";
+        Err(if METHODS.contains(&method) && !removed {
             ErrorData::invalid_params("The parameters are not those of this method.", None)
         } else {
             ErrorData::new(
@@ -301,6 +347,8 @@ fn info(state: &State) -> ServerConfig {
     let capabilities = ServerCapabilities::builder()
         .enable_tools()
         .enable_resources()
+        .enable_resources_list_changed()
+        .enable_resources_subscribe()
         .enable_prompts()
         .enable_completions()
         .build();

@@ -16,7 +16,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use rmcp::ServerHandler;
 use rmcp::service::{RequestContext, RoleServer};
+use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde::de::IgnoredAny;
@@ -35,19 +37,31 @@ const DEADLINE: Duration = Duration::from_secs(40);
 const LANGUAGES_READ: usize = 16;
 
 pub(super) fn router(state: State) -> Router {
-    let config = StreamableHttpServerConfig::default()
+    let settings = settings(&state);
+    mount(
+        Handler::new(state),
+        NeverSessionManager::default(),
+        settings,
+    )
+}
+
+pub(super) fn settings(state: &State) -> StreamableHttpServerConfig {
+    StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(MESSAGE_LIMIT)
-        .with_allowed_hosts(hosts(&state))
-        .with_allowed_origins(origins(&state))
-        .enforce_origin_validation();
-    let handler = Handler::new(state);
-    let service = StreamableHttpService::new(
-        move || Ok(handler.clone()),
-        Arc::new(NeverSessionManager::default()),
-        config,
-    );
+        .with_allowed_hosts(hosts(state))
+        .with_allowed_origins(origins(state))
+        .enforce_origin_validation()
+}
+
+pub(super) fn mount(
+    handler: impl ServerHandler + Clone,
+    sessions: impl SessionManager,
+    settings: StreamableHttpServerConfig,
+) -> Router {
+    let service =
+        StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), settings);
     Router::new()
         .route_service("/mcp", service)
         .route_layer(middleware::from_fn(mend))

@@ -120,28 +120,37 @@ impl Library {
         (address(document) == uri).then_some(document)
     }
 
-    /// What can stand for a variable of a template; none when there is no such template or variable.
-    pub(super) fn suggestions(&self, template: &str, variable: &str) -> Option<Vec<String>> {
+    /// What can stand for a variable of a template, where others may be chosen already; nothing when there
+    /// is no such template or variable.
+    pub(super) fn suggestions<'a>(
+        &self,
+        template: &str,
+        variable: &str,
+        chosen: impl Fn(&str) -> Option<&'a str>,
+    ) -> Vec<String> {
         if template == product_template_address() && variable == "id" {
-            return Some(self.products.keys().cloned().collect());
+            return self.products.keys().cloned().collect();
         }
-        let kind = DocumentKind::ALL
-            .into_iter()
-            .find(|kind| kind.template() == template)?;
         let documents = self
             .documents
             .values()
-            .filter(|document| document.kind == kind);
+            .filter(|document| document.kind.template() == template);
         let mut values: Vec<String> = match variable {
-            "slug" => documents.map(|document| document.slug.clone()).collect(),
+            "slug" => documents
+                .filter(|document| {
+                    chosen("language").is_none_or(|chosen| document.language.code() == chosen)
+                })
+                .map(|document| document.slug.clone())
+                .collect(),
             "language" => documents
+                .filter(|document| chosen("slug").is_none_or(|chosen| document.slug == chosen))
                 .map(|document| document.language.to_string())
                 .collect(),
-            _ => return None,
+            _ => Vec::new(),
         };
         values.sort();
         values.dedup();
-        Some(values)
+        values
     }
 }
 
@@ -255,16 +264,23 @@ mod tests {
     fn suggestions_know_the_templates_and_their_variables() {
         let library = library();
         let policies = DocumentKind::Policy.template();
-        assert_eq!(library.suggestions(&policies, "slug").unwrap(), ["returns"]);
-        assert_eq!(
-            library.suggestions(&policies, "language").unwrap(),
-            ["en", "it"]
-        );
-        assert_eq!(library.suggestions(&policies, "id"), None);
-        assert_eq!(
-            library.suggestions("sportello://products/{id}", "id"),
-            Some(Vec::new())
-        );
-        assert_eq!(library.suggestions("sportello://orders/{id}", "id"), None);
+        let faq = DocumentKind::Faq.template();
+        let any = |template: &str, variable: &str| {
+            library.suggestions(template, variable, |_| None::<&str>)
+        };
+        assert_eq!(any(&policies, "slug"), ["returns"]);
+        assert_eq!(any(&policies, "language"), ["en", "it"]);
+        let chosen = |name: &str| (name == "language").then_some("en");
+        assert_eq!(library.suggestions(&policies, "slug", chosen), ["returns"]);
+        assert!(library.suggestions(&faq, "slug", chosen).is_empty());
+        let chosen = |name: &str| (name == "slug").then_some("invoice");
+        assert_eq!(library.suggestions(&faq, "language", chosen), ["it"]);
+        for (template, variable) in [
+            (policies.as_str(), "id"),
+            ("sportello://products/{id}", "id"),
+            ("sportello://orders/{id}", "id"),
+        ] {
+            assert!(any(template, variable).is_empty(), "{template}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::faults;
 use crate::domain::{ContactId, ConversationId, Language, TurnId};
 
 /// Who calls a tool.
@@ -242,11 +243,12 @@ impl Registry {
                 let args = serde_json::from_value(arguments)
                     .map_err(|error| ToolError::Invalid(error.to_string()))?;
                 let output = tool.call(args, context).await?;
-                serde_json::to_value(output)
-                    .map(without_nulls)
-                    .map_err(|error| ToolError::Unavailable {
+                let mut value =
+                    serde_json::to_value(output).map_err(|error| ToolError::Unavailable {
                         detail: error.to_string(),
-                    })
+                    })?;
+                leave_nulls_out(&mut value);
+                Ok(value)
             })
         });
         self.entries.push(Entry {
@@ -300,50 +302,47 @@ impl Registry {
         context: &CallContext,
     ) -> Result<Value, ToolError> {
         let entry = self.entry(name, context.caller)?;
-        let arguments = if arguments.is_null() {
+        let mut arguments = if arguments.is_null() {
             Value::Object(serde_json::Map::new())
         } else {
             arguments
         };
-        validate(&entry.validator, &arguments)?;
-        (entry.handler)(arguments, context).await
+        match faults::told(&entry.validator, &entry.spec.input_schema, &arguments) {
+            Some(text) => Err(ToolError::Invalid(text)),
+            None => {
+                make_whole(&mut arguments);
+                (entry.handler)(arguments, context).await
+            }
+        }
     }
 }
 
-fn validate(validator: &jsonschema::Validator, arguments: &Value) -> Result<(), ToolError> {
-    let faults: Vec<String> = validator
-        .iter_errors(arguments)
-        .take(5)
-        .map(|error| {
-            let path = error.instance_path().to_string();
-            let field = path.trim_start_matches('/');
-            if field.is_empty() {
-                error.to_string()
-            } else {
-                format!("`{field}`: {error}")
+/// `5.0` becomes `5`: JSON Schema takes both for an integer, and some clients know no other number.
+fn make_whole(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|_| number.is_f64());
+            if let Some(float) = float.filter(|float| float.fract() == 0.0 && float.abs() < 9e15) {
+                #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+                let whole = float as i64;
+                *number = whole.into();
             }
-        })
-        .collect();
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(ToolError::Invalid(format!(
-            "{}. Mend the arguments and call again.",
-            faults.join("; ")
-        )))
+        }
+        Value::Object(map) => map.values_mut().for_each(make_whole),
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 
 /// Leaves out what a result does not have, as [`drop_null`] leaves null out of its schema.
-fn without_nulls(value: Value) -> Value {
+fn leave_nulls_out(value: &mut Value) {
     match value {
-        Value::Object(map) => map
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| (key, without_nulls(value)))
-            .collect(),
-        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(leave_nulls_out);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_nulls_out),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -43,6 +43,8 @@ mod simulate;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod strict;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod understand;

@@ -1,8 +1,12 @@
 //! The MCP door: a real server on a free port with a registry of its own.
 
+#[cfg(debug_assertions)]
+mod conformance;
 mod discovery;
 mod http;
 mod limits;
+mod listen;
+mod odd;
 mod python;
 mod stream;
 mod tools;
@@ -15,6 +19,8 @@ use serde_json::{Value, json};
 use sportello::config;
 use sportello::domain::{Currency, Language, Money, Product, ProductId, ProductText};
 use sportello::mcp::{self, Document, DocumentKind, Identity, Library, Prompt, PromptArgument};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub const MODERN: &str = "2026-07-28";
 pub const LEGACY: &str = "2025-11-25";
@@ -32,6 +38,8 @@ pub fn state(calls_per_minute: u32) -> mcp::State {
         },
         calls_per_minute,
         library: Arc::new(move || Arc::clone(&library)),
+        changes: watch::Sender::new(()).subscribe(),
+        shutdown: CancellationToken::new(),
         prompts: Arc::new(vec![prompt()]),
     }
 }
@@ -44,14 +52,18 @@ pub fn identity() -> Identity {
     }
 }
 
-fn library() -> Library {
-    let document = |kind, slug: &str, language: Language| Document {
+/// A text of the shop.
+pub fn document(kind: DocumentKind, slug: &str, language: Language) -> Document {
+    Document {
         kind,
         slug: slug.to_owned(),
         language,
         title: format!("{slug} ({language})"),
         body: format!("# {slug}\n\nWritten in {language}."),
-    };
+    }
+}
+
+fn library() -> Library {
     let product = Product {
         id: ProductId::from("grinder-one"),
         category: "grinder".to_owned(),
@@ -108,7 +120,10 @@ impl Door {
     }
 
     pub async fn with_allowance(calls_per_minute: u32) -> Self {
-        let state = state(calls_per_minute);
+        Self::with_state(state(calls_per_minute)).await
+    }
+
+    pub async fn with_state(state: mcp::State) -> Self {
         let router =
             mcp::discovery::router(&state.registry, &state.identity).merge(mcp::service(state));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

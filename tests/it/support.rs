@@ -4,6 +4,7 @@ pub mod data;
 pub mod graph;
 pub mod listener;
 pub mod model;
+pub mod node;
 pub mod program;
 pub mod python;
 pub mod qdrant_server;

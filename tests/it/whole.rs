@@ -13,6 +13,7 @@ mod faults;
 mod indexing;
 mod kinds;
 mod odd_lines;
+mod protocol;
 mod shop;
 mod stripe;
 mod two;

@@ -28,8 +28,10 @@ async fn initialize_opens_the_older_era_without_a_session() {
             .contains("Bottega Moka")
     );
     for capability in ["tools", "resources", "prompts", "completions"] {
-        assert!(
-            result["capabilities"][capability].is_object(),
+        // Nothing stays open on which a change could be told.
+        assert_eq!(
+            result["capabilities"][capability],
+            json!({}),
             "{capability}"
         );
     }
@@ -122,19 +124,23 @@ async fn what_the_model_can_mend_is_a_result_that_says_how() {
     let cases = [
         (
             json!({"name": "look_up", "arguments": {"query": "moka", "limit": 99}}),
-            "`limit`",
+            "`limit` must be at most 20, not 99.",
         ),
         (
             json!({"name": "look_up", "arguments": {"query": 3}}),
-            "`query`",
+            "`query` must be a string, not 3.",
         ),
         (
             json!({"name": "look_up"}),
-            "\"query\" is a required property",
+            "`query` is missing: What to look for.",
         ),
         (
             json!({"name": "look_up", "arguments": {"query": "a", "phone": "1"}}),
-            "phone",
+            "`phone` is not known; this tool takes `query`, `limit`.",
+        ),
+        (
+            json!({"name": "shaky", "arguments": {"way": "out"}}),
+            "`way` must be one of \"invalid\", \"not_allowed\", \"unavailable\", \"panic\", not \"out\".",
         ),
         (
             json!({"name": "shaky", "arguments": {"way": "invalid"}}),
@@ -198,6 +204,17 @@ async fn parameters_of_another_shape_are_invalid_and_other_methods_unknown() {
     );
     let body = answer(door.legacy("tools/list", json!({"cursor": "3"}))).await;
     assert_eq!(body["error"]["code"], -32602, "{body}");
+    for removed in [
+        "initialize",
+        "ping",
+        "logging/setLevel",
+        "resources/subscribe",
+    ] {
+        let sent = door.modern(removed, json!({})).send().await.unwrap();
+        let (status, body) = outcome(sent).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{removed}: {body}");
+        assert_eq!(body["error"]["code"], -32601, "{removed}: {body}");
+    }
 }
 
 #[tokio::test]
@@ -277,4 +294,16 @@ async fn prompts_are_listed_filled_and_completed() {
     let product = json!({"ref": {"type": "ref/resource", "uri": "sportello://products/{id}"}, "argument": {"name": "id", "value": "gri"}});
     let [result, _] = door.both("completion/complete", product).await;
     assert_eq!(result["completion"]["values"], json!(["grinder-one"]));
+    let policies = "sportello://policies/{slug}/{language}";
+    let language = json!({
+        "ref": {"type": "ref/resource", "uri": policies},
+        "argument": {"name": "language", "value": ""},
+        "context": {"arguments": {"slug": "returns"}},
+    });
+    let [result, _] = door.both("completion/complete", language).await;
+    assert_eq!(result["completion"]["values"], json!(["en", "it"]));
+    let unknown = json!({"ref": {"type": "ref/prompt", "name": "none"}, "argument": {"name": "need", "value": ""}});
+    for result in door.both("completion/complete", unknown).await {
+        assert_eq!(result["completion"]["values"], json!([]));
+    }
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::{LEGACY, MODERN, meta, state};
 
-struct Line {
+pub struct Line {
     reader: BufReader<ReadHalf<DuplexStream>>,
     writer: WriteHalf<DuplexStream>,
     served: JoinHandle<Result<(), StreamError>>,
@@ -15,9 +15,13 @@ struct Line {
 
 impl Line {
     fn open(calls_per_minute: u32) -> Self {
+        Self::with_state(state(calls_per_minute))
+    }
+
+    pub fn with_state(state: mcp::State) -> Self {
         let (ours, theirs) = tokio::io::duplex(1024 * 1024);
         let (reader, writer) = tokio::io::split(theirs);
-        let served = tokio::spawn(mcp::serve_stream(state(calls_per_minute), reader, writer));
+        let served = tokio::spawn(mcp::serve_stream(state, reader, writer));
         let (reader, writer) = tokio::io::split(ours);
         Self {
             reader: BufReader::new(reader),
@@ -26,12 +30,23 @@ impl Line {
         }
     }
 
-    async fn write(&mut self, text: &str) {
+    /// Opens the conversation as the older era does; what the server said of itself.
+    pub async fn initialize(&mut self) -> Value {
+        let opening = json!({"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+        let answer = self.ask(1, "initialize", opening).await;
+        assert_eq!(answer["result"]["protocolVersion"], LEGACY);
+        assert_eq!(answer["result"]["serverInfo"]["name"], "sportello");
+        self.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
+            .await;
+        answer["result"].clone()
+    }
+
+    pub async fn write(&mut self, text: &str) {
         self.writer.write_all(text.as_bytes()).await.unwrap();
         self.writer.write_all(b"\n").await.unwrap();
     }
 
-    async fn ask(&mut self, id: u32, method: &str, params: Value) -> Value {
+    pub async fn ask(&mut self, id: u32, method: &str, params: Value) -> Value {
         self.write(
             &json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string(),
         )
@@ -40,14 +55,19 @@ impl Line {
     }
 
     async fn read(&mut self, id: u32) -> Value {
-        let mut line = String::new();
-        self.reader.read_line(&mut line).await.unwrap();
-        let answer: Value = serde_json::from_str(&line).unwrap();
+        let answer = self.told().await;
         assert_eq!(answer["id"], id, "{answer}");
         answer
     }
 
-    async fn close(mut self) -> Result<(), StreamError> {
+    /// The next message, whatever it is.
+    pub async fn told(&mut self) -> Value {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).await.unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    pub async fn close(mut self) -> Result<(), StreamError> {
         self.writer.shutdown().await.unwrap();
         drop((self.reader, self.writer));
         self.served.await.unwrap()
@@ -56,12 +76,7 @@ impl Line {
 
 async fn open_legacy(calls_per_minute: u32) -> Line {
     let mut line = Line::open(calls_per_minute);
-    let opening = json!({"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
-    let answer = line.ask(1, "initialize", opening).await;
-    assert_eq!(answer["result"]["protocolVersion"], LEGACY);
-    assert_eq!(answer["result"]["serverInfo"]["name"], "sportello");
-    line.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
-        .await;
+    line.initialize().await;
     line
 }
 

@@ -13,9 +13,16 @@ pub async fn interpreter() -> PathBuf {
     PathBuf::from(run(command).await.trim())
 }
 
-/// What the MCP client saw.
+/// What the official client saw.
 pub async fn client(python: &Path, arguments: &[&str]) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/mcp_list.py");
+    script(python, "mcp_list.py", arguments).await
+}
+
+/// What one of the clients of `tests/clients` saw.
+pub async fn script(python: &Path, name: &str, arguments: &[&str]) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/clients")
+        .join(name);
     let mut command = Command::new(python);
     command.arg(script).args(arguments);
     serde_json::from_str(&run(command).await).unwrap()

@@ -1,5 +1,5 @@
-//! The PyPI `mcp` client against the program: over HTTP in both modes, on standard input and output beside
-//! a running server and alone.
+//! The PyPI clients `mcp` and `fastmcp` against the program: over HTTP, in both modes of the first, on
+//! standard input and output beside a running server and alone.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,21 +9,26 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::program::{Program, command, run, warm};
-use crate::support::python::{client, interpreter};
+use crate::support::python::{client, interpreter, script};
 
 const TOOLS: [&str; 3] = ["search_catalog", "get_product", "search_policies"];
+
+/// A call of every tool, and one that is refused.
+const CALLS: [[&str; 3]; 4] = [
+    ["--call", TOOLS[0], r#"{"query": "moka", "limit": 2}"#],
+    ["--call", TOOLS[1], r#"{"id": "macchina-aria"}"#],
+    [
+        "--call",
+        TOOLS[2],
+        r#"{"query": "Can I return an opened box?"}"#,
+    ],
+    ["--call", TOOLS[1], r#"{"id": 3}"#],
+];
 
 /// Lists everything and calls every tool that reads.
 async fn look(python: &Path, mode: &str, server: &[&str]) -> Value {
     let mut arguments = vec!["--mode", mode];
-    for call in [
-        [TOOLS[0], r#"{"query": "moka", "limit": 2}"#],
-        [TOOLS[1], r#"{"id": "macchina-aria"}"#],
-        [TOOLS[2], r#"{"query": "Can I return an opened box?"}"#],
-    ] {
-        arguments.push("--call");
-        arguments.extend(call);
-    }
+    arguments.extend(CALLS.iter().flatten());
     arguments.extend(["--read", "sportello://products/macchina-aria"]);
     arguments.extend(["--read", "sportello://policies/returns/it"]);
     arguments.extend(["--prompt", "counter", r#"{"language": "it"}"#]);
@@ -52,6 +57,9 @@ async fn every_way_in_shows_the_same_and_it_works() {
         look(&python, "legacy", &stdio).await,
     ];
     the_lists_agree(&program, data.path(), &seen[0]["tools"]).await;
+    for server in [&[url.as_str()][..], &stdio] {
+        another_client_agrees(&python, server, &seen[0]).await;
+    }
     // Alone it only has to know where its pictures are.
     let public_url = format!("SPORTELLO_SERVER__PUBLIC_URL={}", program.url);
     assert_eq!(program.stop().await, Some(0));
@@ -73,9 +81,7 @@ async fn every_way_in_shows_the_same_and_it_works() {
         }
     }
     let calls = &seen[0]["calls"];
-    for call in calls.as_array().unwrap().iter().take(3) {
-        assert_ne!(call["isError"], true, "{call}");
-    }
+    the_answers_fit_the_schemas(&seen[0]);
     let products = calls[0]["structuredContent"]["products"]
         .as_array()
         .unwrap();
@@ -90,6 +96,40 @@ async fn every_way_in_shows_the_same_and_it_works() {
     assert!(text.contains("Macchina espresso Aria"), "{text}");
     let returns = &seen[0]["reads"][1]["contents"][0];
     assert_eq!(returns["mimeType"], "text/markdown");
+}
+
+fn the_answers_fit_the_schemas(seen: &Value) {
+    for place in 0..TOOLS.len() {
+        let call = &seen["calls"][place];
+        assert_ne!(call["isError"], true, "{call}");
+        let schema = jsonschema::validator_for(&seen["tools"][place]["outputSchema"]).unwrap();
+        schema.validate(&call["structuredContent"]).unwrap();
+    }
+    let refused = &seen["calls"][TOOLS.len()];
+    assert_eq!(refused["isError"], true, "{refused}");
+    assert!(refused.get("structuredContent").is_none(), "{refused}");
+    assert_eq!(
+        refused["content"][0]["text"],
+        "`id` must be a string, not 3. Mend the arguments and call again."
+    );
+}
+
+/// `fastmcp` sees the tools, texts and answers that `mcp` sees.
+async fn another_client_agrees(python: &Path, server: &[&str], first: &Value) {
+    let arguments = [&CALLS.concat()[..], server].concat();
+    let seen = script(python, "fastmcp_calls.py", &arguments).await;
+    for key in ["tools", "resources", "prompts"] {
+        assert_eq!(seen[key], first[key], "{key}");
+    }
+    for (place, call) in first["calls"].as_array().unwrap().iter().enumerate() {
+        let other = &seen["calls"][place];
+        assert_eq!(other["isError"], call["isError"] == true, "{other}");
+        assert_eq!(
+            other["structuredContent"], call["structuredContent"],
+            "{place}"
+        );
+        assert_eq!(other["text"], call["content"][0]["text"], "{place}");
+    }
 }
 
 async fn the_lists_agree(program: &Program, data: &Path, listed: &Value) {
