@@ -1,5 +1,6 @@
 //! The composition root: everything is made and connected here, and only here are tasks started.
 
+mod callers;
 mod control;
 mod conversing;
 mod corpus;
@@ -12,7 +13,9 @@ mod open;
 mod prepare;
 mod serve;
 mod templates;
+mod tokens;
 
+pub use callers::KnownCallers;
 pub use control::{Command, Remote, RemoteError, Report, perform};
 pub use conversing::{Said, Talk};
 pub use corpus::{Corpus, CorpusReader, CorpusSearch};
@@ -23,3 +26,4 @@ pub use open::{App, AppError, encoder, folder, knowledge_source, questions};
 pub use prepare::{Prepared, Readers, examples};
 pub use serve::{Addresses, serve};
 pub use templates::{check_templates, known_templates, sync_templates};
+pub use tokens::{TokenCommand, tokens, tokens_without_server};

@@ -6,6 +6,7 @@
 mod alerts;
 mod audit;
 mod channel;
+mod confirmations;
 mod consent;
 mod conversations;
 mod costs;
@@ -31,7 +32,9 @@ mod rows;
 mod sending;
 mod settings;
 mod tickets;
+mod tokens;
 mod turns;
+mod verifications;
 mod writer;
 
 pub use alerts::Alert;
@@ -50,7 +53,9 @@ pub use pace::Pace;
 pub use payments::{NewPaymentLink, PaidLink, PaymentLine, PaymentLink, PaymentState};
 pub use sending::{Ending, Taken, Taker};
 pub use tickets::{NewTicket, OpenedTicket, Priority, Ticket};
+pub use tokens::{AccessToken, AssistantCall, NewToken};
 pub use turns::{Claim, Closing, PendingMessage, TurnRecord};
+pub use verifications::{NewVerification, Started, VerifiedCustomer, Wording};
 
 use std::path::Path;
 

@@ -28,7 +28,7 @@ pub const BEGIN: &str = "BEGIN IMMEDIATE";
 
 const FILE: &str = "sportello.db";
 
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "counter", include_str!("migrations/0001_counter.sql")),
     (2, "outbox", include_str!("migrations/0002_outbox.sql")),
     (3, "inbound", include_str!("migrations/0003_inbound.sql")),
@@ -38,6 +38,7 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         "templates",
         include_str!("migrations/0005_templates.sql"),
     ),
+    (8, "callers", include_str!("migrations/0008_callers.sql")),
 ];
 
 /// Where a folder's database is.

@@ -26,6 +26,8 @@ pub(super) enum Refusal {
     NoConsent,
     /// The template is stopped.
     Template,
+    /// Its one-time code is over.
+    Spent,
 }
 
 impl Refusal {
@@ -38,6 +40,7 @@ impl Refusal {
             }
             Self::NoConsent => "not sent: the customer has not agreed to marketing messages",
             Self::Template => "not sent: the template is paused, disabled or not approved",
+            Self::Spent => "not sent: the one-time code in it is over",
         }
     }
 }
@@ -78,6 +81,8 @@ pub(super) struct Facts {
     pub undeliverable: i64,
     /// Whether another row of the conversation's lane is being sent.
     pub behind: bool,
+    /// Of a row with a one-time code: until when it is worth sending; the past when the code is gone.
+    pub secret_until: Option<i64>,
 }
 
 /// What a lookup tells beside the row.
@@ -105,7 +110,8 @@ pub(super) fn window_is_open(
 
 /// The row and all that is decided about it, for `FACTS` and a `WHERE` on `o`.
 pub(super) const FACTS: &str = "SELECT o.id, o.conversation_id, o.sender, o.lane, o.category, o.template, o.regardless, \
-    o.attempts, o.capped, v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
+    o.attempts, o.capped, CASE WHEN o.secret IS NULL AND o.secret_until IS NOT NULL THEN 0 ELSE o.secret_until END \
+    AS secret_until, v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
     v.pair_held_until, v.pair_holds, c.undeliverable, \
     EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id AND p.lane = o.lane \
     AND p.state IN ('queued', 'sending') AND p.state = 'sending' AND p.id <> o.id) AS behind \
@@ -132,6 +138,7 @@ impl Facts {
             pair_holds: number(row, "pair_holds")?,
             undeliverable: number(row, "undeliverable")?,
             behind: number(row, "behind")? != 0,
+            secret_until: optional_number(row, "secret_until")?,
         })
     }
 
@@ -147,6 +154,9 @@ impl Facts {
 
     /// The rules, in the order of what weighs most.
     pub(super) fn judge(&self, permits: &Permits, now: i64) -> Verdict {
+        if self.secret_until.is_some_and(|until| until <= now) {
+            return Verdict::Refuse(Refusal::Spent);
+        }
         if self.template.is_none() && !self.window_is_open(now) {
             return Verdict::Held;
         }
@@ -209,6 +219,7 @@ mod tests {
             pair_holds: 0,
             undeliverable: 0,
             behind: false,
+            secret_until: None,
         }
     }
 

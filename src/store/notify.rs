@@ -138,7 +138,7 @@ async fn say(
 }
 
 /// Whether free words may be sent.
-async fn window_open(
+pub(super) async fn window_open(
     connection: &mut Connection,
     conversation: &str,
     now: i64,

@@ -335,7 +335,7 @@ async fn mark(
     let row = sqlx::query(
         "UPDATE outbox SET state = 'sending', attempts = attempts + 1, epoch = epoch + 1, \
          lease_owner = $1, lease_until = $2, updated_at = $3 WHERE id = $4 \
-         RETURNING id, conversation_id, sender, recipient, language, answer, template, attempts, epoch, lease_until",
+         RETURNING id, conversation_id, sender, recipient, language, answer, template, attempts, epoch, lease_until, secret",
     )
     .bind(&taker.owner)
     .bind(lease_until)

@@ -4,11 +4,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Annotations, CallContext, Caller, IN_CONVERSATION, Tool, ToolError, Workbench, nobody,
-};
+use super::{Annotations, CUSTOMERS, CallContext, Caller, Tool, ToolError, Workbench, nobody};
 use crate::clock;
-use crate::domain::{OrderNumber, TicketId};
+use crate::domain::{OrderNumber, Scope, TicketId};
 use crate::store::{NewTicket, Priority};
 
 /// What it is about.
@@ -47,7 +45,8 @@ impl Tool for OpenTicket {
     const TITLE: &'static str = "Open a ticket";
     const DESCRIPTION: &'static str = include_str!("../../tools/open_ticket.md");
     const ANNOTATIONS: Annotations = Annotations::ADDS;
-    const CALLERS: &'static [Caller] = IN_CONVERSATION;
+    const CALLERS: &'static [Caller] = CUSTOMERS;
+    const SCOPE: Option<Scope> = Some(Scope::TicketsWrite);
     type Args = Args;
     type Output = TicketAnswer;
 

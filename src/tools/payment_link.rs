@@ -5,12 +5,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Annotations, CallContext, Caller, IN_CONVERSATION, Tool, ToolError, Workbench, nobody,
-};
+use super::{Annotations, CUSTOMERS, CallContext, Caller, Tool, ToolError, Workbench, nobody};
 use crate::clock;
 use crate::domain::{
-    ConversationId, Money, OrderItem, OrderNumber, OrderStatus, PaymentId, ProductId,
+    ConversationId, Money, OrderItem, OrderNumber, OrderStatus, PaymentId, ProductId, Scope,
 };
 use crate::knowledge::Knowledge;
 use crate::store::{NewPaymentLink, PaymentLine, PaymentLink};
@@ -69,7 +67,8 @@ impl Tool for MakePaymentLink {
     const TITLE: &'static str = "Make a payment link";
     const DESCRIPTION: &'static str = include_str!("../../tools/payment_link.md");
     const ANNOTATIONS: Annotations = Annotations::ADDS;
-    const CALLERS: &'static [Caller] = IN_CONVERSATION;
+    const CALLERS: &'static [Caller] = CUSTOMERS;
+    const SCOPE: Option<Scope> = Some(Scope::PaymentsWrite);
     type Args = Args;
     type Output = PaymentAnswer;
 

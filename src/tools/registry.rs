@@ -8,7 +8,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::domain::{ContactId, ConversationId, Language, TurnId};
+use crate::domain::{ContactId, ConversationId, Language, Scope, TokenId, TurnId};
 
 /// Who calls a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -20,6 +20,10 @@ pub enum Caller {
     Page,
     /// The agent, in a customer's conversation.
     Conversation,
+    /// The shop's own assistant, by its token; no customer.
+    Assistant,
+    /// An assistant whose user proved to be a customer.
+    Customer,
     /// The shop's engineer at the command line.
     Operator,
 }
@@ -35,6 +39,10 @@ pub struct CallContext {
     pub contact: Option<ContactId>,
     /// The turn, when the agent calls.
     pub turn: Option<TurnId>,
+    /// The token, when one was shown.
+    pub token: Option<TokenId>,
+    /// Who carries a handle of ours: a token or a client's address. Handles are bound to it.
+    pub bearer: Option<String>,
     /// The language to answer in.
     pub language: Language,
     /// E.164 phone that the channel vouches for.
@@ -56,6 +64,8 @@ impl CallContext {
             conversation: None,
             contact: None,
             turn: None,
+            token: None,
+            bearer: None,
             language,
             phone: None,
             written: Vec::new(),
@@ -154,6 +164,8 @@ pub trait Tool: Send + Sync + 'static {
     const ANNOTATIONS: Annotations;
     /// Who may call it. The operator always may.
     const CALLERS: &'static [Caller];
+    /// What a token must allow; none when every token does.
+    const SCOPE: Option<Scope> = None;
     /// What the caller fills in.
     type Args: DeserializeOwned + JsonSchema + Send;
     /// What it answers.
@@ -185,6 +197,9 @@ pub struct ToolSpec {
     pub annotations: Annotations,
     /// Who may call it.
     pub callers: Vec<Caller>,
+    /// What a token must allow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
 }
 
 impl ToolSpec {
@@ -203,6 +218,7 @@ impl ToolSpec {
                 .copied()
                 .chain([Caller::Operator])
                 .collect(),
+            scope: T::SCOPE,
         }
     }
 }
@@ -273,6 +289,27 @@ impl Registry {
             .any(|entry| entry.spec.name == name && !entry.spec.annotations.read_only_hint)
     }
 
+    /// A tool by its name, whoever may call it.
+    #[must_use]
+    pub fn spec(&self, name: &str) -> Option<&ToolSpec> {
+        self.specs(Caller::Operator).find(|spec| spec.name == name)
+    }
+
+    /// Validates arguments without a call.
+    ///
+    /// # Errors
+    /// Those of [`Self::call`] for a tool or arguments that it would not take.
+    pub fn check(&self, name: &str, arguments: &Value, caller: Caller) -> Result<(), ToolError> {
+        validate(&self.entry(name, caller)?.validator, arguments)
+    }
+
+    fn entry(&self, name: &str, caller: Caller) -> Result<&Entry, ToolError> {
+        self.entries
+            .iter()
+            .find(|entry| entry.spec.name == name && entry.spec.callers.contains(&caller))
+            .ok_or_else(|| ToolError::Unknown(name.to_owned()))
+    }
+
     /// Validates the arguments and calls the tool.
     ///
     /// # Errors
@@ -284,11 +321,7 @@ impl Registry {
         arguments: Value,
         context: &CallContext,
     ) -> Result<Value, ToolError> {
-        let entry = self
-            .entries
-            .iter()
-            .find(|entry| entry.spec.name == name && entry.spec.callers.contains(&context.caller))
-            .ok_or_else(|| ToolError::Unknown(name.to_owned()))?;
+        let entry = self.entry(name, context.caller)?;
         let arguments = if arguments.is_null() {
             Value::Object(serde_json::Map::new())
         } else {

@@ -1,6 +1,7 @@
 //! The whole program as a process against the services outside: payments, embeddings, the index and its
 //! interruptions, MCP clients, webhook bodies, and the command line's contract.
 
+mod assistants;
 mod bodies;
 mod clients;
 mod command_line;

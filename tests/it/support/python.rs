@@ -15,7 +15,14 @@ pub async fn interpreter() -> PathBuf {
 
 /// What the MCP client saw.
 pub async fn client(python: &Path, arguments: &[&str]) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/mcp_list.py");
+    script(python, "mcp_list.py", arguments).await
+}
+
+/// What a script of `tests/clients` printed.
+pub async fn script(python: &Path, name: &str, arguments: &[&str]) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/clients")
+        .join(name);
     let mut command = Command::new(python);
     command.arg(script).args(arguments);
     serde_json::from_str(&run(command).await).unwrap()
