@@ -21,6 +21,11 @@ use crate::tools::{CallContext, Caller, Registry, ToolError, ToolSpec};
 /// JSON-RPC code of a call that needs another token; the protocol leaves the number to the server.
 const NOT_AUTHORIZED: ErrorCode = ErrorCode(-32001);
 
+/// A question that the client puts to its user. What was asked one way cannot be answered the other way.
+const FORM: &str = "form";
+/// A question that is answered by calling again.
+const AGAIN: &str = "again";
+
 /// A call that may be made.
 pub(super) struct Call {
     /// The tool.
@@ -287,14 +292,21 @@ impl Incoming<'_> {
             .as_ref()
             .map_or("", |contact| contact.as_str());
         let bearer = context.bearer.as_deref().unwrap_or_default();
-        let key = |token: &str| confirm::key(token, &[bearer, contact], spec.name, &arguments);
-        let Some(token) = self.request_state.as_ref().or(confirmation.as_ref()) else {
-            let token = confirm::token();
-            let kept = access.keep_question(key(&token), confirm::SECONDS).await;
-            kept.map_err(ToolError::from)?;
-            return Err(self.question(&token, spec, &arguments));
+        let key = |token: &str, way: &str| {
+            confirm::key(token, &[way, bearer, contact], spec.name, &arguments)
         };
-        let taken = plausible(token) && take(access.as_ref(), key(token)).await?;
+        let (token, way) = match (&self.request_state, &confirmation) {
+            (Some(state), _) => (state, FORM),
+            (None, Some(confirmation)) => (confirmation, AGAIN),
+            (None, None) => {
+                let token = confirm::token();
+                let key = key(&token, if self.asks { FORM } else { AGAIN });
+                let kept = access.keep_question(key, confirm::SECONDS).await;
+                kept.map_err(ToolError::from)?;
+                return Err(self.question(&token, spec, &arguments));
+            }
+        };
+        let taken = plausible(token) && take(access.as_ref(), key(token, way)).await?;
         if !taken {
             return Err(ToolError::NotAllowed(format!(
                 "This confirmation was used, is over, or belongs to another call. Nothing was done. Call again without \

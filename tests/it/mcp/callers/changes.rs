@@ -148,6 +148,15 @@ async fn a_newer_client_asks_its_user() {
         body["result"]["structuredContent"]["confirmation_required"],
         true
     );
+
+    // The model cannot answer for the user what was asked of the user.
+    let asked = ask().await;
+    let mut arguments = ticket(&customer);
+    arguments["confirmation"] = asked["requestState"].clone();
+    let text = shop.refused(token, "open_ticket", arguments).await;
+    assert!(text.contains("Nothing was done"), "{text}");
+    let done = reply(token, &asked["requestState"], yes()).await;
+    assert_eq!(done["isError"], false, "it still holds the other way");
 }
 
 #[tokio::test(flavor = "multi_thread")]
