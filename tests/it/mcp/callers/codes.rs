@@ -36,7 +36,10 @@ async fn a_code_from_whatsapp_opens_the_customers_own_orders() {
     let latest = shop.done(None, "get_order_status", latest).await;
     assert_eq!(latest["orders"][0]["number"], ORDER);
     let ask = async |number: &str, email: Option<&str>| {
-        let arguments = json!({ "customer": customer, "order_number": number, "email": email });
+        let mut arguments = json!({ "customer": customer, "order_number": number });
+        if let Some(email) = email {
+            arguments["email"] = json!(email);
+        }
         shop.done(None, "get_order_status", arguments).await
     };
     assert_eq!(ask(ORDER, None).await["verified"], true);

@@ -339,7 +339,10 @@ async fn a_token_reads_an_order_by_its_number_and_e_mail_only() {
     let shop = Shop::open().await;
     let (token, _) = shop.token(&[Scope::OrdersRead]).await;
     let ask = async |number: &str, email: Option<&str>| {
-        let arguments = json!({ "order_number": number, "email": email });
+        let mut arguments = json!({ "order_number": number });
+        if let Some(email) = email {
+            arguments["email"] = json!(email);
+        }
         shop.done(Some(&token), "get_order_status", arguments).await
     };
     let (number, email) = FOREIGN;
@@ -358,8 +361,6 @@ async fn a_token_reads_an_order_by_its_number_and_e_mail_only() {
         }
         assert_eq!(ask(number, Some(email)).await["locked"], true, "{number}");
     }
-    let (other, _) = FOREIGN;
-    assert_ne!(other, "10415");
     let free = ask("10415", Some("lucia.romero@example.es")).await;
     assert_eq!(free["verified"], true, "another order is not locked");
 }
