@@ -1,6 +1,7 @@
 //! The composition root: everything is made and connected here, and only here are tasks started.
 
 mod arrivals;
+mod callers;
 mod contacts;
 mod control;
 mod conversing;
@@ -14,7 +15,9 @@ mod open;
 mod prepare;
 mod serve;
 mod templates;
+mod tokens;
 
+pub use callers::KnownCallers;
 pub use control::{Command, Remote, RemoteError, Report, perform};
 pub use conversing::{Said, Talk};
 pub use corpus::{Corpus, CorpusReader, CorpusSearch};
@@ -25,3 +28,4 @@ pub use open::{App, AppError, encoder, folder, knowledge_source, questions};
 pub use prepare::{Prepared, Readers, examples};
 pub use serve::{Addresses, serve};
 pub use templates::{check_templates, known_templates, sync_templates};
+pub use tokens::{TokenCommand, tokens, tokens_without_server};

@@ -21,6 +21,7 @@ mod session;
 
 mod simulate;
 mod templates;
+mod tokens;
 mod tools;
 mod understand;
 
@@ -83,6 +84,9 @@ enum Command {
     /// The message templates at Meta
     #[command(subcommand)]
     Templates(templates::Templates),
+    /// Tokens of the shop's own assistants, for MCP
+    #[command(subcommand)]
+    Tokens(tokens::Tokens),
     /// Be a customer on WhatsApp, without an account: a stand-in for the Graph API and a terminal
     Simulate(simulate::Args),
     /// What came in and could not be worked on
@@ -233,6 +237,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Report(report) => report::run(shared, report).await,
         Command::Notify(notify) => notify::run(shared, notify).await,
         Command::Templates(templates) => templates::run(&shared, templates).await,
+        Command::Tokens(tokens) => tokens::run(&shared, tokens).await,
         Command::Simulate(args) => simulate::run(args).await,
         Command::Deadletter(letters) => deadletter::run(&shared, letters).await,
         Command::Contacts(contacts) => contacts::run(&shared, contacts).await,

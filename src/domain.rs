@@ -1,5 +1,6 @@
 //! Plain values that every part of the program speaks in. No IO, no wire format, no clock.
 
+pub mod access;
 pub mod account;
 pub mod attachments;
 pub mod cards;
@@ -19,6 +20,7 @@ pub mod template;
 pub mod trace;
 pub mod triage;
 
+pub use access::{CodeRecipient, Scope};
 pub use account::{
     Alert, ChannelChange, NumberChange, Quality, Sending, TemplateCategory, TemplateChange,
     TemplateStatus, template_language,
@@ -29,7 +31,7 @@ pub use consent::{ConsentChange, ConsentState, MARKETING, consent_word};
 pub use conversation::{Channel, History, HistoryEntry, Holder, Reference, Speaker};
 pub use ids::{
     ContactId, ConversationId, InboxId, OrderNumber, OutboxId, PaymentId, ProductId, TicketId,
-    TurnId,
+    TokenId, TurnId,
 };
 pub use inbound::{About, Inbound, InboundContent};
 pub use language::Language;

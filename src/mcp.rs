@@ -3,6 +3,10 @@
 //! The only module that names `rmcp`. Both eras of the protocol are answered on one endpoint, without
 //! sessions: 2026-07-28, where every request stands alone, and the versions that open with `initialize`.
 
+mod access;
+mod admission;
+mod auth;
+mod confirm;
 #[cfg(all(feature = "conformance", debug_assertions))]
 pub mod conformance;
 pub mod discovery;
@@ -10,8 +14,10 @@ mod handler;
 mod http;
 mod library;
 mod listen;
+mod listing;
 mod prompts;
 mod throttle;
+mod verify;
 
 use std::sync::Arc;
 
@@ -27,6 +33,10 @@ use crate::config;
 use crate::domain::Language;
 use crate::tools::Registry;
 
+pub use access::{
+    Access, AccessError, AskedCode, Assistant, Callers, Change, Customer, ShownCode, new_token,
+    token_hash,
+};
 pub use library::{Document, DocumentKind, Library};
 pub use prompts::{Filled, Prompt, PromptArgument, Render};
 
@@ -48,6 +58,8 @@ pub struct State {
     pub access: config::Mcp,
     /// Tool calls that one client address may make in a minute.
     pub calls_per_minute: u32,
+    /// Assistants with a token, and customers.
+    pub callers: Callers,
     /// Gives the knowledge of this moment; called once per request.
     pub library: Arc<dyn Fn() -> Arc<Library> + Send + Sync>,
     /// Rings when the knowledge has changed.

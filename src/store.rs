@@ -9,6 +9,7 @@ mod arrivals;
 mod audit;
 mod channel;
 mod claims;
+mod confirmations;
 mod consent;
 mod contacts;
 mod conversations;
@@ -36,7 +37,9 @@ mod rows;
 mod sending;
 mod settings;
 mod tickets;
+mod tokens;
 mod turns;
+mod verifications;
 mod writer;
 
 pub use ads::AdFigures;
@@ -60,7 +63,9 @@ pub use pace::Pace;
 pub use payments::{NewPaymentLink, PaidLink, PaymentLine, PaymentLink, PaymentState};
 pub use sending::{Ending, Taken, Taker};
 pub use tickets::{NewTicket, OpenedTicket, Priority, Ticket};
+pub use tokens::{AccessToken, AssistantCall, NewToken};
 pub use turns::{Closing, TurnRecord};
+pub use verifications::{NewVerification, Started, VerifiedCustomer, Wording};
 
 use std::path::Path;
 

@@ -76,9 +76,17 @@ tools! {
     hand_off_to_human::HandOffToHuman => |_: &Workbench| hand_off_to_human::HandOffToHuman,
 }
 
-const EVERYONE: &[Caller] = &[Caller::Anonymous, Caller::Page, Caller::Conversation];
+const EVERYONE: &[Caller] = &[
+    Caller::Anonymous,
+    Caller::Page,
+    Caller::Conversation,
+    Caller::Assistant,
+    Caller::Customer,
+];
+/// An order's number with its e-mail is proof enough for the shop's own assistant.
+const WITH_PROOF: &[Caller] = &[Caller::Conversation, Caller::Assistant, Caller::Customer];
 /// With a customer, also one whom nobody verified; on the page the visitor is asked first.
-const CUSTOMERS: &[Caller] = &[Caller::Page, Caller::Conversation];
+const CUSTOMERS: &[Caller] = &[Caller::Page, Caller::Conversation, Caller::Customer];
 const IN_CONVERSATION: &[Caller] = &[Caller::Conversation];
 
 impl From<StoreError> for ToolError {
@@ -91,7 +99,7 @@ impl From<StoreError> for ToolError {
 
 fn nobody() -> ToolError {
     ToolError::NotAllowed(
-        "This needs a verified customer: it works in a customer's own conversation only."
+        "This needs a verified customer: it works in a customer's own conversation, or after verify_customer."
             .to_owned(),
     )
 }

@@ -413,6 +413,8 @@ fn context(input: &TurnInput, language: Language, requests: &[Request], text: &s
         conversation: Some(input.conversation.clone()),
         contact: Some(input.contact.clone()),
         turn: Some(input.turn.clone()),
+        token: None,
+        bearer: None,
         language,
         phone: input.phone.clone(),
         written,

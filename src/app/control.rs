@@ -20,6 +20,7 @@ use super::doors::mcp_state;
 use super::notify::NotifyOrder;
 use super::open::{App, AppError};
 use super::prepare::Prepared;
+use super::tokens::{TokenCommand, tokens};
 use crate::domain::{Language, PassageKind};
 use crate::mcp;
 use crate::ports::Filter;
@@ -65,6 +66,8 @@ pub enum Command {
         /// The one that becomes part of it.
         other: String,
     },
+    /// Make, list or end tokens of assistants.
+    Tokens(TokenCommand),
     /// Speak MCP on this connection from the next byte on.
     Mcp,
 }
@@ -170,6 +173,7 @@ pub async fn perform(
         }
         Command::NotifyOrder(asked) => value(&app.notify_order(asked).await?),
         Command::MergeContacts { keep, other } => value(&app.merge_contacts(&keep, &other).await?),
+        Command::Tokens(asked) => tokens(&app.store, asked).await,
         Command::Talk(talk) => value(&app.talk(talk).await?),
         Command::Mcp => Err(AppError::Configuration(
             "MCP is a conversation, not a command".to_owned(),

@@ -196,6 +196,7 @@ pub fn mcp_state(app: &Arc<App>, public_url: Url, shutdown: CancellationToken) -
         languages: app.config.shop.languages.clone(),
         access: app.config.mcp.clone(),
         calls_per_minute: app.config.limits.tools_per_minute,
+        callers: app.callers(),
         library: library(knowledge),
         changes: app.changes.subscribe(),
         shutdown,

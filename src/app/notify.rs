@@ -95,7 +95,7 @@ impl App {
         let found = self.store.order(&number).await.map_err(AppError::from)?;
         let (order, _) = found.ok_or_else(|| NotifyError::NoOrder(number.0.clone()))?;
         let event = event.unwrap_or(order.status);
-        let sender = self.sender().ok_or_else(|| {
+        let sender = self.config.whatsapp.first_number().ok_or_else(|| {
             NotifyError::Refused(
                 "WhatsApp is not connected: set whatsapp.phone_number_id".to_owned(),
             )
@@ -186,16 +186,6 @@ impl App {
             ..Answer::text(text)
         };
         Ok((answer, language))
-    }
-
-    /// The number that begins conversations.
-    fn sender(&self) -> Option<String> {
-        let whatsapp = &self.config.whatsapp;
-        let first = whatsapp.numbers.first();
-        whatsapp
-            .phone_number_id
-            .clone()
-            .or_else(|| first.map(|number| number.phone_number_id.clone()))
     }
 }
 

@@ -203,12 +203,7 @@ impl App {
         tasks: &TaskTracker,
     ) -> Result<Option<Presence>, AppError> {
         let whatsapp = &self.config.whatsapp;
-        let tokens = whatsapp.access_token.is_some()
-            || whatsapp
-                .numbers
-                .iter()
-                .any(|number| number.access_token.is_some());
-        if !tokens || whatsapp.app_secret.is_empty() {
+        if !whatsapp.sends() {
             return Ok(None);
         }
         let messenger = GraphMessenger::new(whatsapp)

@@ -121,6 +121,12 @@ fn server(config: &Config, findings: &mut Findings) {
             findings.add(&["mcp.allowed_hosts"], message);
         }
     }
+    for server in &config.mcp.authorization_servers {
+        if let Err(message) = web_address(server) {
+            let message = format!("`mcp.authorization_servers`: an entry {message}");
+            findings.add(&["mcp.authorization_servers"], message);
+        }
+    }
 }
 
 /// The host of `HOST:PORT`, without brackets.
@@ -250,6 +256,7 @@ fn whatsapp(config: &Config, draft: &Draft, findings: &mut Findings) {
         "whatsapp.numbers",
         "whatsapp.timeout_seconds",
         "whatsapp.catalog_id",
+        "whatsapp.code_template",
         "whatsapp.messages_per_second",
         "whatsapp.people_per_day",
     ];

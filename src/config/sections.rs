@@ -387,16 +387,26 @@ pub struct Mcp {
     pub allowed_hosts: Vec<String>,
     /// Origins of browsers that may call, beside the public URL's.
     pub allowed_origins: Vec<String>,
+    /// OAuth servers that hand tokens of ours out, for the metadata.
+    pub authorization_servers: Vec<String>,
 }
 
-/// Rate limits, per minute.
+/// Rate limits.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Messages of one web session.
     pub messages_per_minute: u32,
-    /// Tool calls of one page session or MCP client.
+    /// Tool calls of one page session or anonymous MCP client.
     pub tools_per_minute: u32,
+    /// Tool calls of one token over MCP.
+    pub assistant_tools_per_minute: u32,
+    /// Tool calls for one verified customer over MCP.
+    pub customer_tools_per_minute: u32,
+    /// One-time codes, an hour, that one anonymous MCP client may ask for.
+    pub codes_per_hour: u32,
+    /// One-time codes, an hour, that one token may ask for.
+    pub assistant_codes_per_hour: u32,
     /// Requests of any kind from one address to the chat, tool and login routes.
     pub address_per_minute: u32,
 }
@@ -406,6 +416,10 @@ impl Default for Limits {
         Self {
             messages_per_minute: 30,
             tools_per_minute: 60,
+            assistant_tools_per_minute: 600,
+            customer_tools_per_minute: 30,
+            codes_per_hour: 10,
+            assistant_codes_per_hour: 100,
             address_per_minute: 300,
         }
     }

@@ -36,6 +36,8 @@ pub struct Whatsapp {
     pub catalog_id: Option<String>,
     /// The folder of templates; without it those of the demo shop.
     pub templates: Option<PathBuf>,
+    /// The template with a one-time code; without it any that Meta has approved.
+    pub code_template: Option<String>,
     /// Messages a second of one number.
     pub messages_per_second: u32,
     /// People to whom the portfolio may write first in 24 hours, at most; 0 leaves it to WhatsApp. Without it, 250
@@ -45,6 +47,27 @@ pub struct Whatsapp {
     pub rates: Rates,
     /// What they may cost.
     pub budget: Budget,
+}
+
+impl Whatsapp {
+    /// Whether messages can be sent: there are a token and the app secret.
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        let own = self
+            .numbers
+            .iter()
+            .any(|number| number.access_token.is_some());
+        (self.access_token.is_some() || own) && !self.app_secret.is_empty()
+    }
+
+    /// The number that begins conversations.
+    #[must_use]
+    pub fn first_number(&self) -> Option<String> {
+        let first = self.numbers.first();
+        self.phone_number_id
+            .clone()
+            .or_else(|| first.map(|number| number.phone_number_id.clone()))
+    }
 }
 
 /// What a message costs by category, as decimals of the currency. Meta's statuses tell the category, not the amount.
@@ -105,6 +128,7 @@ impl Default for Whatsapp {
             timeout_seconds: 15,
             catalog_id: None,
             templates: None,
+            code_template: None,
             messages_per_second: 80,
             people_per_day: None,
             rates: Rates::default(),

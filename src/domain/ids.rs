@@ -85,6 +85,10 @@ made_id!(
     /// A ticket that a colleague works on.
     TicketId, "tk"
 );
+made_id!(
+    /// A token of a shop's own assistant. Names the token; is not the token.
+    TokenId, "at"
+);
 text_id!(
     /// A payment link. Unguessable: whoever has the id can open the page.
     PaymentId

@@ -17,6 +17,6 @@ where
     H: ServerHandler + Clone,
 {
     let settings = http::settings(&state).with_legacy_session_mode(true);
-    let handler = around(Handler::new(state));
-    http::mount(handler, LocalSessionManager::default(), settings)
+    let handler = around(Handler::new(state.clone()));
+    http::mount(&state, handler, LocalSessionManager::default(), settings)
 }

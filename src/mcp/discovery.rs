@@ -22,7 +22,7 @@ const CARD_SCHEMA: &str =
     "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json";
 /// Characters of a server card's description (SEP-2127).
 const CARD_DESCRIPTION: usize = 100;
-const AN_HOUR: &str = "public, max-age=3600";
+pub(super) const AN_HOUR: &str = "public, max-age=3600";
 /// The page registers its tools from this document, so it must never be an old one.
 const ALWAYS_ASK: &str = "public, no-cache";
 
@@ -154,7 +154,11 @@ pub fn llms_txt(registry: &Registry, identity: &Identity) -> String {
 }
 
 /// A document that does not change while the program runs. Its tag is weak, because it also goes out compressed.
-fn document(text: String, media_type: &'static str, cache: &'static str) -> MethodRouter {
+pub(super) fn document(
+    text: String,
+    media_type: &'static str,
+    cache: &'static str,
+) -> MethodRouter {
     let tag = format!(
         "W/\"{}\"",
         hex::encode(&Sha256::digest(text.as_bytes())[..16])

@@ -11,23 +11,23 @@ use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
     CompleteResult, CompletionInfo, ContentBlock, CustomRequest, CustomResult, DiscoverResult,
     ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
-    Implementation, InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
+    Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
     PromptMessage, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
     ReadResourceResult, Role, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
-    ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Value, json};
 
 use super::State;
+use super::admission::{Admission, Admitted, Call};
+use super::confirm;
 use super::http::Client;
 use super::library;
 use super::listen::{self, Places};
+use super::listing;
 use super::prompts::Prompt;
-use super::throttle::Throttle;
-use crate::domain::Language;
-use crate::tools::{CallContext, Caller, ToolError, ToolSpec};
+use crate::tools::ToolError;
 
 /// How long a client may keep a list or a resource, in milliseconds.
 const FRESH: u64 = 5 * 60 * 1000;
@@ -60,16 +60,17 @@ struct Shared {
     state: State,
     tools: Vec<Tool>,
     info: ServerConfig,
-    throttle: Throttle,
+    admission: Admission,
     places: Places,
 }
 
 impl Handler {
     pub(super) fn new(state: State) -> Self {
+        let admission = Admission::new(&state);
         Self(Arc::new(Shared {
-            tools: state.registry.specs(Caller::Anonymous).map(tool).collect(),
+            tools: listing::tools(&state.registry, admission.verification(), None),
             info: info(&state),
-            throttle: Throttle::per_minute(state.calls_per_minute),
+            admission,
             places: Places::default(),
             state,
         }))
@@ -79,44 +80,45 @@ impl Handler {
         &self,
         request: CallToolRequestParams,
         client: &Client,
-    ) -> Result<CallToolResult, ErrorData> {
-        if let Err(wait) = self.0.throttle.take(client.address) {
-            return refused(wait, client);
-        }
-        match self
-            .run(&request.name, request.arguments, client.language)
-            .await
-        {
-            Ok(value) => Ok(CallToolResult::structured(value)),
+        asks: bool,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Shared {
+            state, admission, ..
+        } = self.0.as_ref();
+        let call = match admission.admit(state, request, client, asks).await? {
+            Admitted::Call(call) => *call,
+            Admitted::Answer(answer) => return Ok(*answer),
+        };
+        let name = call.name.clone();
+        let result = match self.run(call).await {
+            Ok(value) => CallToolResult::structured(value),
             Err(error @ ToolError::Unknown(_)) => {
-                Err(ErrorData::invalid_params(error.for_caller(), None))
+                return Err(ErrorData::invalid_params(error.for_caller(), None));
             }
             Err(error @ (ToolError::Invalid(_) | ToolError::NotAllowed(_))) => {
-                Ok(failed(error.for_caller()))
+                failed(error.for_caller())
             }
             Err(ref error @ ToolError::Unavailable { ref detail }) => {
-                tracing::warn!(tool = %request.name, %detail, "a tool is unavailable");
-                Ok(failed(error.for_caller()))
+                tracing::warn!(tool = %name, %detail, "a tool is unavailable");
+                failed(error.for_caller())
             }
-        }
+        };
+        Ok(result.into())
     }
 
     /// Calls the tool. The library leaves a request unanswered whose handler panics, so a panic becomes
     /// an error here.
-    async fn run(
-        &self,
-        name: &str,
-        arguments: Option<JsonObject>,
-        language: Language,
-    ) -> Result<Value, ToolError> {
+    async fn run(&self, call: Call) -> Result<Value, ToolError> {
         let unavailable = |detail: &str| ToolError::Unavailable {
             detail: detail.to_owned(),
         };
-        let context = CallContext::of(Caller::Anonymous, language);
-        let arguments = Value::Object(arguments.unwrap_or_default());
-        let call = self.0.state.registry.call(name, arguments, &context);
-        let call = AssertUnwindSafe(call).catch_unwind();
-        match tokio::time::timeout(CALL_DEADLINE, call).await {
+        let registry = match self.0.admission.verification() {
+            Some(verification) if call.verifying => verification,
+            Some(_) | None => self.0.state.registry.as_ref(),
+        };
+        let called = registry.call(&call.name, call.arguments, &call.context);
+        let called = AssertUnwindSafe(called).catch_unwind();
+        match tokio::time::timeout(CALL_DEADLINE, called).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(unavailable("the tool panicked")),
             Err(_) => Err(unavailable("the tool took too long")),
@@ -182,12 +184,22 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         no_cursor(request)?;
-        Ok(ListToolsResult::with_all_items(self.0.tools.clone())
+        let client = Client::of(&context, &self.0.state.languages);
+        let (tools, scope) = match client.assistant.as_deref() {
+            None => (self.0.tools.clone(), CacheScope::Public),
+            Some(assistant) => {
+                let verification = self.0.admission.verification();
+                let registry = &self.0.state.registry;
+                let tools = listing::tools(registry, verification, Some(assistant));
+                (tools, CacheScope::Private)
+            }
+        };
+        Ok(ListToolsResult::with_all_items(tools)
             .with_ttl_ms(FRESH)
-            .with_cache_scope(CacheScope::Public))
+            .with_cache_scope(scope))
     }
 
     async fn call_tool(
@@ -196,9 +208,8 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let client = Client::of(&context, &self.0.state.languages);
-        self.call(request, &client)
-            .await
-            .map(CallToolResponse::from)
+        let asks = confirm::client_asks(&context);
+        self.call(request, &client, asks).await
     }
 
     async fn list_resources(
@@ -328,21 +339,6 @@ impl ServerHandler for Handler {
     }
 }
 
-fn tool(spec: &ToolSpec) -> Tool {
-    let object = |schema: &Value| Arc::new(schema.as_object().cloned().unwrap_or_default());
-    let hints = spec.annotations;
-    Tool::new(spec.name, spec.description, object(&spec.input_schema))
-        .with_title(spec.title)
-        .with_raw_output_schema(object(&spec.output_schema))
-        .with_annotations(ToolAnnotations::from_raw(
-            Some(spec.title.to_owned()),
-            Some(hints.read_only_hint),
-            Some(hints.destructive_hint),
-            Some(hints.idempotent_hint),
-            Some(hints.open_world_hint),
-        ))
-}
-
 fn info(state: &State) -> ServerConfig {
     let capabilities = ServerCapabilities::builder()
         .enable_tools()
@@ -360,19 +356,23 @@ fn info(state: &State) -> ServerConfig {
         .with_server_info(implementation)
         .with_instructions(format!(
             "This is the counter of a shop. {}. Look products, prices, stock and policies up with the \
-             tools and never guess them. Orders, tickets and payments need the customer's own chat with \
-             the shop: {}",
+             tools and never guess them. Orders, tickets and payments need {}: {}",
             state.identity.summary(),
+            if state.callers.access.sends_codes() {
+                "a customer who is verified with verify_customer, or their own chat with the shop"
+            } else {
+                "the customer's own chat with the shop"
+            },
             state.identity.address("/")
         ))
 }
 
-fn failed(text: String) -> CallToolResult {
+pub(super) fn failed(text: String) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(text)])
 }
 
 /// Over HTTP a status with `Retry-After`; on a stream, where there is none, a result to read.
-fn refused(wait: Duration, client: &Client) -> Result<CallToolResult, ErrorData> {
+pub(super) fn refused(wait: Duration, client: &Client) -> Result<CallToolResult, ErrorData> {
     let seconds = wait.as_secs().saturating_add(1);
     let text = format!("Too many tool calls. Wait {seconds} seconds, then call again.");
     if client.ask_to_wait(seconds) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, Request, State as Gated};
 use axum::http::header::{
     ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS,
@@ -25,6 +25,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::access::{Access, Assistant};
+use super::auth::{self, Challenge, Shown};
 use super::handler::Handler;
 use super::{MESSAGE_LIMIT, State};
 use crate::domain::Language;
@@ -38,11 +40,8 @@ const LANGUAGES_READ: usize = 16;
 
 pub(super) fn router(state: State) -> Router {
     let settings = settings(&state);
-    mount(
-        Handler::new(state),
-        NeverSessionManager::default(),
-        settings,
-    )
+    let handler = Handler::new(state.clone());
+    mount(&state, handler, NeverSessionManager::default(), settings)
 }
 
 pub(super) fn settings(state: &State) -> StreamableHttpServerConfig {
@@ -56,15 +55,71 @@ pub(super) fn settings(state: &State) -> StreamableHttpServerConfig {
 }
 
 pub(super) fn mount(
+    state: &State,
     handler: impl ServerHandler + Clone,
     sessions: impl SessionManager,
     settings: StreamableHttpServerConfig,
 ) -> Router {
+    let metadata = auth::router(state);
+    let gate = Arc::new(Gate {
+        access: Arc::clone(&state.callers.access),
+        metadata: auth::metadata_address(&state.identity),
+        origins: origins(state),
+    });
     let service =
         StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), settings);
     Router::new()
         .route_service("/mcp", service)
-        .route_layer(middleware::from_fn(mend))
+        .route_layer(middleware::from_fn_with_state(gate, mend))
+        .merge(metadata)
+}
+
+/// What is needed before the library sees a request.
+struct Gate {
+    access: Arc<dyn Access>,
+    /// Where a client reads which tokens fit.
+    metadata: String,
+    origins: Vec<String>,
+}
+
+impl Gate {
+    /// Notes whose token a request carries; else the answer to it.
+    async fn admit(&self, parts: &mut Parts) -> Result<(), Response> {
+        match auth::read(&mut parts.headers, self.access.as_ref()).await {
+            Ok(Shown::Nothing) => Ok(()),
+            Ok(Shown::Token(assistant)) => {
+                parts.extensions.insert(assistant);
+                Ok(())
+            }
+            // What a page of a foreign origin is told is for the library to say.
+            Ok(Shown::Invalid) if self.is_foreign(&parts.headers) => Ok(()),
+            Ok(Shown::Invalid) => Err(auth::refuse(&self.metadata)),
+            Err(error) => {
+                tracing::warn!(%error, "a token cannot be looked up");
+                let message = "Tokens cannot be checked at the moment. Try again later.";
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Err(failure(status, -32603, message, Value::Null))
+            }
+        }
+    }
+
+    fn is_foreign(&self, headers: &HeaderMap) -> bool {
+        let origin = headers.get(ORIGIN).map(|origin| origin.to_str());
+        match origin {
+            None => false,
+            Some(Ok(origin)) => !is_among(origin, &self.origins),
+            Some(Err(_)) => true,
+        }
+    }
+}
+
+/// Whether an origin is in a list that [`origins`] made.
+fn is_among(origin: &str, known: &[String]) -> bool {
+    let origin = with_port(origin);
+    known.iter().any(|entry| match entry.strip_suffix('*') {
+        Some(start) => origin.starts_with(start),
+        None => origin == *entry,
+    })
 }
 
 /// Who sent a request, as far as it shows.
@@ -73,7 +128,9 @@ pub(super) struct Client {
     pub(super) address: IpAddr,
     /// The language to answer in.
     pub(super) language: Language,
-    wait: Option<Wait>,
+    /// Whose token came with it.
+    pub(super) assistant: Option<Arc<Assistant>>,
+    aside: Option<Aside>,
 }
 
 impl Client {
@@ -88,27 +145,62 @@ impl Client {
                 parts.and_then(|parts| parts.headers.get(ACCEPT_LANGUAGE)),
                 languages,
             ),
-            wait: extensions
-                .and_then(|extensions| extensions.get::<Wait>())
+            assistant: extensions
+                .and_then(|extensions| extensions.get::<Arc<Assistant>>())
+                .cloned(),
+            aside: extensions
+                .and_then(|extensions| extensions.get::<Aside>())
                 .cloned(),
         }
     }
 
     /// Makes the answer a 429; false when there is no HTTP to say so.
     pub(super) fn ask_to_wait(&self, seconds: u64) -> bool {
-        self.wait
-            .as_ref()
-            .is_some_and(|wait| wait.0.set(seconds).is_ok())
+        self.say(Status::Wait(seconds))
+    }
+
+    /// Makes the answer a 401 or 403; false when there is no HTTP to say so.
+    pub(super) fn challenge(&self, challenge: Challenge) -> bool {
+        self.say(Status::Challenge(challenge))
+    }
+
+    fn say(&self, status: Status) -> bool {
+        let aside = self.aside.as_ref();
+        aside.is_some_and(|aside| aside.0.set(status).is_ok())
     }
 }
 
-/// Seconds that the handler wants the client to wait; carried back past the protocol library.
+/// What the handler wants HTTP to say beside its answer; carried back past the protocol library.
 #[derive(Clone, Default)]
-struct Wait(Arc<OnceLock<u64>>);
+struct Aside(Arc<OnceLock<Status>>);
+
+#[derive(Debug)]
+enum Status {
+    /// Seconds to wait.
+    Wait(u64),
+    /// Another token is needed.
+    Challenge(Challenge),
+}
+
+impl Status {
+    fn put(&self, response: &mut Response, gate: &Gate) {
+        match self {
+            Self::Wait(seconds) => {
+                *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+                let seconds = HeaderValue::from(*seconds);
+                response.headers_mut().insert(RETRY_AFTER, seconds);
+            }
+            Self::Challenge(challenge) => {
+                *response.status_mut() = challenge.status();
+                challenge.put(response, &gate.metadata);
+            }
+        }
+    }
+}
 
 /// Answers what the library answers differently from the specification, and adds CORS for the origins
 /// that the library let pass.
-async fn mend(request: Request, next: Next) -> Response {
+async fn mend(Gated(gate): Gated<Arc<Gate>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MESSAGE_LIMIT).await else {
         let message = format!("The message is larger than {MESSAGE_LIMIT} bytes.");
@@ -116,8 +208,11 @@ async fn mend(request: Request, next: Next) -> Response {
     };
     let caller = Browser::of(&parts.headers, &parts.method);
     let json = is_json(&parts.headers);
-    let wait = Wait::default();
-    parts.extensions.insert(wait.clone());
+    if let Err(response) = gate.admit(&mut parts).await {
+        return caller.permit(response);
+    }
+    let aside = Aside::default();
+    parts.extensions.insert(aside.clone());
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let Ok(mut response) = tokio::time::timeout(DEADLINE, next.run(request)).await else {
         let message = "This took too long. Try again later.";
@@ -126,11 +221,13 @@ async fn mend(request: Request, next: Next) -> Response {
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && json {
         response = unreadable(&body);
     }
-    if let Some(seconds) = wait.0.get() {
-        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(*seconds));
+    let said = aside.0.get();
+    if let Some(status) = said {
+        status.put(&mut response, &gate);
+    }
+    // The library refuses a foreign origin with the same status as we a token.
+    if response.status() == StatusCode::FORBIDDEN && said.is_none() {
+        return response;
     }
     caller.permit(response)
 }
@@ -155,9 +252,6 @@ impl Browser {
         let Some(origin) = self.origin else {
             return response;
         };
-        if response.status() == StatusCode::FORBIDDEN {
-            return response;
-        }
         if self.preflight && response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = StatusCode::NO_CONTENT.into_response();
             response
@@ -177,7 +271,7 @@ impl Browser {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("Retry-After"),
+            HeaderValue::from_static("Retry-After, WWW-Authenticate"),
         );
         headers.append(VARY, HeaderValue::from_static("Origin"));
         response
@@ -207,7 +301,7 @@ fn unreadable(body: &Bytes) -> Response {
     )
 }
 
-fn failure(status: StatusCode, code: i32, message: &str, id: Value) -> Response {
+pub(super) fn failure(status: StatusCode, code: i32, message: &str, id: Value) -> Response {
     let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
     (status, axum::Json(body)).into_response()
 }

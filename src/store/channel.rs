@@ -214,7 +214,7 @@ pub(super) async fn known_template(
 }
 
 impl ChannelTemplate {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             name: text(row, "name")?,
             language: text(row, "language")?,

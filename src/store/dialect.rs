@@ -33,7 +33,7 @@ pub const BEGIN: &str = "BEGIN IMMEDIATE";
 
 const FILE: &str = "sportello.db";
 
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "counter", include_str!("migrations/0001_counter.sql")),
     (2, "outbox", include_str!("migrations/0002_outbox.sql")),
     (3, "inbound", include_str!("migrations/0003_inbound.sql")),
@@ -45,6 +45,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     ),
     (6, "arrivals", include_str!("migrations/0006_arrivals.sql")),
     (7, "gaps", include_str!("migrations/0007_gaps.sql")),
+    (8, "callers", include_str!("migrations/0008_callers.sql")),
 ];
 
 /// Where a folder's database is.

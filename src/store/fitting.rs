@@ -78,6 +78,21 @@ async fn known(
     Ok(known.filter(ChannelTemplate::usable))
 }
 
+/// The templates with a one-time code that may be used.
+pub(super) async fn with_code(
+    connection: &mut Connection,
+) -> Result<Vec<ChannelTemplate>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM channel_templates t WHERE category = $1 AND NOT EXISTS (SELECT 1 FROM \
+         stopped_templates s WHERE s.name = t.name AND s.language = t.language) ORDER BY name, language",
+    )
+    .bind(TemplateCategory::Authentication.name())
+    .fetch_all(connection)
+    .await?;
+    let known: Result<Vec<_>, _> = rows.iter().map(ChannelTemplate::read).collect();
+    Ok(known?.into_iter().filter(ChannelTemplate::usable).collect())
+}
+
 /// What a template is to the channel's rules, when it may be sent to a contact.
 pub(super) async fn fits(
     connection: &mut Connection,

@@ -26,6 +26,8 @@ pub(super) enum Refusal {
     NoConsent,
     /// The template is stopped.
     Template,
+    /// Its one-time code is over.
+    Spent,
 }
 
 impl Refusal {
@@ -38,6 +40,7 @@ impl Refusal {
             }
             Self::NoConsent => "not sent: the customer has not agreed to marketing messages",
             Self::Template => "not sent: the template is paused, disabled or not approved",
+            Self::Spent => "not sent: the one-time code in it is over",
         }
     }
 }
@@ -82,6 +85,8 @@ pub(super) struct Facts {
     pub behind: bool,
     /// Whether something came that is not worked in yet: it may be a STOP, or open the window.
     pub unheard: bool,
+    /// Of a row with a one-time code: until when it is worth sending; the past when the code is gone.
+    pub secret_until: Option<i64>,
 }
 
 /// What a lookup tells beside the row.
@@ -109,7 +114,9 @@ pub(super) fn window_is_open(
 
 /// The row and all that is decided about it, for `FACTS` and a `WHERE` on `o`.
 pub(super) const FACTS: &str = "SELECT o.id, o.conversation_id, o.sender, o.lane, o.category, o.template, o.regardless, \
-    o.attempts, o.capped, o.media_tries, v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
+    o.attempts, o.capped, o.media_tries, \
+    CASE WHEN o.secret IS NULL AND o.secret_until IS NOT NULL THEN 0 ELSE o.secret_until END AS secret_until, \
+    v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
     v.pair_held_until, v.pair_holds, c.undeliverable, \
     EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id AND p.lane = o.lane \
     AND p.state IN ('queued', 'sending') AND p.state = 'sending' AND p.id <> o.id) AS behind, \
@@ -139,6 +146,7 @@ impl Facts {
             undeliverable: number(row, "undeliverable")?,
             behind: number(row, "behind")? != 0,
             unheard: number(row, "unheard")? != 0,
+            secret_until: optional_number(row, "secret_until")?,
         })
     }
 
@@ -154,6 +162,9 @@ impl Facts {
 
     /// The rules, in the order of what weighs most.
     pub(super) fn judge(&self, permits: &Permits, now: i64) -> Verdict {
+        if self.secret_until.is_some_and(|until| until <= now) {
+            return Verdict::Refuse(Refusal::Spent);
+        }
         let closed = self.template.is_none() && !self.window_is_open(now);
         if self.unheard && (closed || self.lane == Lane::Bulk) {
             return Verdict::Wait(now + BEHIND);
@@ -222,6 +233,7 @@ mod tests {
             undeliverable: 0,
             behind: false,
             unheard: false,
+            secret_until: None,
         }
     }
 

@@ -134,7 +134,7 @@ fn not_notified(template: &TemplateMessage, unfit: Unfit) -> Notified {
 }
 
 /// Whether free words may be sent.
-async fn window_open(
+pub(super) async fn window_open(
     connection: &mut Connection,
     conversation: &str,
     now: i64,

@@ -2,12 +2,15 @@
 
 use super::conversations::{CONVERSATION, ConversationState};
 use super::dialect::{Connection, Row};
-use super::rows::{json, number, optional_text, parsed, text};
+use super::rows::{number, optional_text, parsed, text};
 use super::{Store, StoreError, pages};
 use crate::domain::{
     Answer, ConversationId, InboxId, Lane, Language, MessageCategory, OutboxId, TurnId,
 };
 use crate::ports::Outgoing;
+
+/// Stands for a row's secret wherever its words are kept.
+pub(super) const SECRET: &str = "[code]";
 
 /// A row that was taken for sending, under a lease.
 #[derive(Debug, Clone)]
@@ -168,7 +171,7 @@ async fn insert(
 }
 
 /// Makes the first row that waits in a conversation's lane its head. Called whenever a row ends. A row that waits
-/// for a day because of a cap holds up nobody.
+/// for a day because of a cap holds up nobody. What was secret of rows that have ended is forgotten.
 pub(super) async fn promote(
     connection: &mut Connection,
     conversation: &str,
@@ -180,6 +183,13 @@ pub(super) async fn promote(
     )
     .bind(conversation)
     .bind(lane.name())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE outbox SET secret = NULL WHERE conversation_id = $1 AND secret IS NOT NULL \
+         AND state NOT IN ('queued', 'sending')",
+    )
+    .bind(conversation)
     .execute(connection)
     .await?;
     Ok(())
@@ -229,10 +239,15 @@ impl Store {
 
 impl OutboxRow {
     pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
-        let mut answer: Answer = json(row, "answer")?;
+        let secret = optional_text(row, "secret")?;
+        let revealed = |kept: String| match &secret {
+            Some(secret) => kept.replace(SECRET, secret),
+            None => kept,
+        };
+        let mut answer: Answer = serde_json::from_str(&revealed(text(row, "answer")?))?;
         // A template may lie ready that is not used while free words may be sent.
         answer.template = optional_text(row, "template")?
-            .map(|template| serde_json::from_str(&template))
+            .map(|template| serde_json::from_str(&revealed(template)))
             .transpose()?;
         Ok(Self {
             message: Outgoing {

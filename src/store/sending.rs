@@ -339,7 +339,7 @@ async fn mark(
         "UPDATE outbox SET state = 'sending', attempts = attempts + 1, epoch = epoch + 1, \
          lease_owner = $1, lease_until = $2, updated_at = $3 WHERE id = $4 \
          RETURNING id, conversation_id, sender, recipient, language, answer, template, attempts, epoch, lease_until, \
-         media_tries",
+         media_tries, secret",
     )
     .bind(&taker.owner)
     .bind(lease_until)

@@ -4,11 +4,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Annotations, CallContext, Caller, IN_CONVERSATION, Tool, ToolError, Workbench, nobody,
-};
+use super::{Annotations, CallContext, Caller, Tool, ToolError, WITH_PROOF, Workbench, nobody};
 use crate::clock;
-use crate::domain::{ContactId, Language, Order, OrderNumber, OrderStatus};
+use crate::domain::{ContactId, Language, Order, OrderNumber, OrderStatus, Scope};
 use crate::knowledge::Knowledge;
 
 /// After so many failed pairs in an hour a person takes over.
@@ -73,16 +71,17 @@ impl Tool for GetOrderStatus {
     const TITLE: &'static str = "Get the status of an order";
     const DESCRIPTION: &'static str = include_str!("../../tools/get_order_status.md");
     const ANNOTATIONS: Annotations = Annotations::READS;
-    const CALLERS: &'static [Caller] = IN_CONVERSATION;
+    const CALLERS: &'static [Caller] = WITH_PROOF;
+    const SCOPE: Option<Scope> = Some(Scope::OrdersRead);
     type Args = Args;
     type Output = OrderAnswer;
 
     async fn call(&self, args: Args, context: &CallContext) -> Result<OrderAnswer, ToolError> {
-        let contact = context.contact.as_ref().ok_or_else(nobody)?;
+        let prover = prover(context, args.order_number.as_ref()).ok_or_else(nobody)?;
         let Some(number) = &args.order_number else {
             return self.latest(context).await;
         };
-        if self.failed(contact).await? >= FAILED_PROOFS {
+        if self.failed(&prover).await? >= FAILED_PROOFS {
             return Ok(locked());
         }
         let found = self.0.store.order(number).await?;
@@ -92,7 +91,7 @@ impl Tool for GetOrderStatus {
                 .as_deref()
                 .is_some_and(|phone| phone == order.phone);
             let here = placed_in.is_some() && *placed_in == context.conversation;
-            if by_phone || here || proves(order, args.email.as_deref(), &context.written) {
+            if by_phone || here || proves(order, args.email.as_deref(), context) {
                 return Ok(self.shown(vec![order], context.language));
             }
         }
@@ -103,9 +102,9 @@ impl Tool for GetOrderStatus {
         }
         self.0
             .store
-            .note_failed_proof(contact, clock::now())
+            .note_failed_proof(&prover, clock::now())
             .await?;
-        if self.failed(contact).await? >= FAILED_PROOFS {
+        if self.failed(&prover).await? >= FAILED_PROOFS {
             return Ok(locked());
         }
         Ok(unproved(
@@ -149,16 +148,30 @@ impl GetOrderStatus {
     }
 }
 
-/// The e-mail proves the order only when the customer wrote it in this conversation.
-fn proves(order: &Order, email: Option<&str>, written: &[String]) -> bool {
+/// Whose failed attempts are counted. The shop's own assistant asks for many customers, so there they count for the
+/// number it asks about.
+fn prover(context: &CallContext, number: Option<&OrderNumber>) -> Option<ContactId> {
+    let token = context.token.as_ref();
+    let token = token.filter(|_| context.caller == Caller::Assistant);
+    context.contact.clone().or_else(|| {
+        let number = number.map_or("", OrderNumber::as_str);
+        Some(ContactId(format!("{}/{number}", token?)))
+    })
+}
+
+/// The e-mail proves the order when the customer wrote it in this conversation, or told it to the shop's own assistant.
+fn proves(order: &Order, email: Option<&str>, context: &CallContext) -> bool {
     let Some(email) = email.map(str::trim).filter(|email| !email.is_empty()) else {
         return false;
     };
     let same = email.eq_ignore_ascii_case(&order.email);
     let lower = email.to_lowercase();
-    same && written
-        .iter()
-        .any(|text| text.to_lowercase().contains(&lower))
+    let told = context.caller == Caller::Assistant
+        || context
+            .written
+            .iter()
+            .any(|text| text.to_lowercase().contains(&lower));
+    same && told
 }
 
 fn unproved(advice: &str) -> OrderAnswer {

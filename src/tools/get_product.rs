@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Annotations, CallContext, Caller, EVERYONE, ProductView, Tool, ToolError, Workbench};
-use crate::domain::ProductId;
+use crate::domain::{ProductId, Scope};
 
 /// Which product.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -33,6 +33,7 @@ impl Tool for GetProduct {
     const DESCRIPTION: &'static str = include_str!("../../tools/get_product.md");
     const ANNOTATIONS: Annotations = Annotations::READS;
     const CALLERS: &'static [Caller] = EVERYONE;
+    const SCOPE: Option<Scope> = Some(Scope::CatalogRead);
     type Args = Args;
     type Output = ProductAnswer;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Annotations, CUSTOMERS, CallContext, Caller, Tool, ToolError, Workbench, nobody};
 use crate::clock;
-use crate::domain::{OrderNumber, TicketId};
+use crate::domain::{OrderNumber, Scope, TicketId};
 use crate::store::{NewTicket, Priority};
 
 /// What it is about.
@@ -46,6 +46,7 @@ impl Tool for OpenTicket {
     const DESCRIPTION: &'static str = include_str!("../../tools/open_ticket.md");
     const ANNOTATIONS: Annotations = Annotations::ADDS;
     const CALLERS: &'static [Caller] = CUSTOMERS;
+    const SCOPE: Option<Scope> = Some(Scope::TicketsWrite);
     type Args = Args;
     type Output = TicketAnswer;
 

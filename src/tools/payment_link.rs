@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Annotations, CUSTOMERS, CallContext, Caller, Tool, ToolError, Workbench, nobody};
 use crate::clock;
 use crate::domain::{
-    ConversationId, Money, OrderItem, OrderNumber, OrderStatus, PaymentId, ProductId,
+    ConversationId, Money, OrderItem, OrderNumber, OrderStatus, PaymentId, ProductId, Scope,
 };
 use crate::knowledge::Knowledge;
 use crate::store::{NewPaymentLink, PaymentLine, PaymentLink};
@@ -68,6 +68,7 @@ impl Tool for MakePaymentLink {
     const DESCRIPTION: &'static str = include_str!("../../tools/payment_link.md");
     const ANNOTATIONS: Annotations = Annotations::ADDS;
     const CALLERS: &'static [Caller] = CUSTOMERS;
+    const SCOPE: Option<Scope> = Some(Scope::PaymentsWrite);
     type Args = Args;
     type Output = PaymentAnswer;
 

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::faults;
-use crate::domain::{ContactId, ConversationId, Language, TurnId};
+use crate::domain::{ContactId, ConversationId, Language, Scope, TokenId, TurnId};
 
 /// Who calls a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -21,6 +21,10 @@ pub enum Caller {
     Page,
     /// The agent, in a customer's conversation.
     Conversation,
+    /// The shop's own assistant, by its token; no customer.
+    Assistant,
+    /// An assistant whose user proved to be a customer.
+    Customer,
     /// The shop's engineer at the command line.
     Operator,
 }
@@ -36,6 +40,10 @@ pub struct CallContext {
     pub contact: Option<ContactId>,
     /// The turn, when the agent calls.
     pub turn: Option<TurnId>,
+    /// The token, when one was shown.
+    pub token: Option<TokenId>,
+    /// Who carries a handle of ours: a token or a client's address. Handles are bound to it.
+    pub bearer: Option<String>,
     /// The language to answer in.
     pub language: Language,
     /// E.164 phone that the channel vouches for.
@@ -57,6 +65,8 @@ impl CallContext {
             conversation: None,
             contact: None,
             turn: None,
+            token: None,
+            bearer: None,
             language,
             phone: None,
             written: Vec::new(),
@@ -155,6 +165,8 @@ pub trait Tool: Send + Sync + 'static {
     const ANNOTATIONS: Annotations;
     /// Who may call it. The operator always may.
     const CALLERS: &'static [Caller];
+    /// What a token must allow; none when every token does.
+    const SCOPE: Option<Scope> = None;
     /// What the caller fills in.
     type Args: DeserializeOwned + JsonSchema + Send;
     /// What it answers.
@@ -186,6 +198,9 @@ pub struct ToolSpec {
     pub annotations: Annotations,
     /// Who may call it.
     pub callers: Vec<Caller>,
+    /// What a token must allow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
 }
 
 impl ToolSpec {
@@ -204,6 +219,7 @@ impl ToolSpec {
                 .copied()
                 .chain([Caller::Operator])
                 .collect(),
+            scope: T::SCOPE,
         }
     }
 }
@@ -275,12 +291,18 @@ impl Registry {
             .any(|entry| entry.spec.name == name && !entry.spec.annotations.read_only_hint)
     }
 
+    /// A tool by its name, whoever may call it.
+    #[must_use]
+    pub fn spec(&self, name: &str) -> Option<&ToolSpec> {
+        self.specs(Caller::Operator).find(|spec| spec.name == name)
+    }
+
     /// Validates arguments without a call.
     ///
     /// # Errors
     /// Those of [`Self::call`] for a tool or arguments that it would not take.
     pub fn check(&self, name: &str, arguments: &Value, caller: Caller) -> Result<(), ToolError> {
-        validate(&self.entry(name, caller)?.validator, arguments)
+        self.entry(name, caller)?.check(arguments)
     }
 
     fn entry(&self, name: &str, caller: Caller) -> Result<&Entry, ToolError> {
@@ -307,13 +329,16 @@ impl Registry {
         } else {
             arguments
         };
-        match faults::told(&entry.validator, &entry.spec.input_schema, &arguments) {
-            Some(text) => Err(ToolError::Invalid(text)),
-            None => {
-                make_whole(&mut arguments);
-                (entry.handler)(arguments, context).await
-            }
-        }
+        entry.check(&arguments)?;
+        make_whole(&mut arguments);
+        (entry.handler)(arguments, context).await
+    }
+}
+
+impl Entry {
+    fn check(&self, arguments: &Value) -> Result<(), ToolError> {
+        let told = faults::told(&self.validator, &self.spec.input_schema, arguments);
+        told.map_or(Ok(()), |text| Err(ToolError::Invalid(text)))
     }
 }
 

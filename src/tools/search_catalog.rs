@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::view::has_feature;
 use super::{Annotations, CallContext, Caller, EVERYONE, ProductView, Tool, ToolError, Workbench};
-use crate::domain::{Comparison, Entities, Language, PassageKind, PriceRange, Product, ProductId};
+use crate::domain::{
+    Comparison, Entities, Language, PassageKind, PriceRange, Product, ProductId, Scope,
+};
 use crate::knowledge::Knowledge;
 use crate::ports::Filter;
 use crate::retrieval::{Mode, Query, SearchLegs};
@@ -69,6 +71,7 @@ impl Tool for SearchCatalog {
     const DESCRIPTION: &'static str = include_str!("../../tools/search_catalog.md");
     const ANNOTATIONS: Annotations = Annotations::READS;
     const CALLERS: &'static [Caller] = EVERYONE;
+    const SCOPE: Option<Scope> = Some(Scope::CatalogRead);
     type Args = Args;
     type Output = CatalogAnswer;
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Annotations, CallContext, Caller, EVERYONE, Tool, ToolError, Workbench};
-use crate::domain::{Language, Passage, PassageKind};
+use crate::domain::{Language, Passage, PassageKind, Scope};
 use crate::ports::Filter;
 use crate::retrieval::{Mode, Query, SearchLegs};
 
@@ -70,6 +70,7 @@ impl Tool for SearchPolicies {
     const DESCRIPTION: &'static str = include_str!("../../tools/search_policies.md");
     const ANNOTATIONS: Annotations = Annotations::READS;
     const CALLERS: &'static [Caller] = EVERYONE;
+    const SCOPE: Option<Scope> = Some(Scope::CatalogRead);
     type Args = Args;
     type Output = PoliciesAnswer;
 

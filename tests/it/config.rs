@@ -11,12 +11,13 @@ use sportello::config::{self, Config, Flag, PaymentProvider, ToolMode};
 const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sportello.toml");
 
 /// The keys whose default is that they are not set.
-const WITHOUT_DEFAULT: [&str; 30] = [
+const WITHOUT_DEFAULT: [&str; 31] = [
     "server.public_url",
     "server.api_token",
     "agent.disclosure",
     "whatsapp.catalog_id",
     "whatsapp.templates",
+    "whatsapp.code_template",
     "knowledge.path",
     "llm.base_url",
     "llm.api_key",

@@ -279,6 +279,8 @@ async fn the_registry_shows_each_caller_their_part_of_the_one_list() {
         Caller::Anonymous,
         Caller::Page,
         Caller::Conversation,
+        Caller::Assistant,
+        Caller::Customer,
         Caller::Operator,
     ] {
         let shown: Vec<&ToolSpec> = app.tools.specs(caller).collect();

@@ -1,5 +1,6 @@
 //! The MCP door: a real server on a free port with a registry of its own.
 
+pub mod callers;
 #[cfg(debug_assertions)]
 mod conformance;
 mod discovery;
@@ -35,8 +36,10 @@ pub fn state(calls_per_minute: u32) -> mcp::State {
         access: config::Mcp {
             allowed_hosts: vec!["counter.example".to_owned()],
             allowed_origins: vec!["https://assistant.example".to_owned()],
+            authorization_servers: Vec::new(),
         },
         calls_per_minute,
+        callers: callers::nobody(),
         library: Arc::new(move || Arc::clone(&library)),
         changes: watch::Sender::new(()).subscribe(),
         shutdown: CancellationToken::new(),
@@ -120,10 +123,10 @@ impl Door {
     }
 
     pub async fn with_allowance(calls_per_minute: u32) -> Self {
-        Self::with_state(state(calls_per_minute)).await
+        Self::of(state(calls_per_minute)).await
     }
 
-    pub async fn with_state(state: mcp::State) -> Self {
+    pub async fn of(state: mcp::State) -> Self {
         let router =
             mcp::discovery::router(&state.registry, &state.identity).merge(mcp::service(state));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -19,6 +19,8 @@ mod refusals;
 mod sending;
 mod sending_model;
 mod statuses;
+mod tokens;
+mod verifications;
 
 use std::path::Path;
 

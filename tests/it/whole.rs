@@ -2,6 +2,7 @@
 //! interruptions, MCP clients, webhook bodies, and the command line's contract.
 
 mod arrivals;
+mod assistants;
 mod bodies;
 mod clients;
 mod command_line;

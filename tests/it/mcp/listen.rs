@@ -96,7 +96,7 @@ async fn listen(door: &Door, wanted: Value) -> Events {
 #[tokio::test]
 async fn a_subscriber_is_told_what_it_asked_for_until_the_server_ends() {
     let (shop, state) = Shop::open();
-    let door = Door::with_state(state).await;
+    let door = Door::of(state).await;
     let everything = json!({
         "toolsListChanged": true,
         "resourcesListChanged": true,
@@ -145,7 +145,7 @@ async fn a_subscriber_is_told_what_it_asked_for_until_the_server_ends() {
 #[tokio::test]
 async fn the_older_era_cannot_subscribe_over_http() {
     let (_shop, state) = Shop::open();
-    let door = Door::with_state(state).await;
+    let door = Door::of(state).await;
     for method in ["resources/subscribe", "subscriptions/listen"] {
         let asked = door.legacy(method, json!({"uri": RETURNS, "notifications": {}}));
         let (_, body) = outcome(asked.send().await.unwrap()).await;

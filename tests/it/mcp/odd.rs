@@ -74,7 +74,7 @@ fn counting(count: &Count) -> mcp::State {
 #[tokio::test]
 async fn a_call_whose_client_leaves_is_done_once_and_the_door_stays_open() {
     let count = Count::default();
-    let door = Door::with_state(counting(&count)).await;
+    let door = Door::of(counting(&count)).await;
     let call = json!({"name": "count", "arguments": {"wait": true}});
     for request in [
         door.legacy("tools/call", call.clone()),

@@ -89,7 +89,7 @@ impl Tool for Shaky {
     const NAME: &'static str = "shaky";
     const TITLE: &'static str = "Shaky";
     const DESCRIPTION: &'static str = "Use it to see a failure.";
-    const ANNOTATIONS: Annotations = Annotations::ADDS;
+    const ANNOTATIONS: Annotations = Annotations::READS;
     const CALLERS: &'static [Caller] = &[Caller::Anonymous, Caller::Page];
     type Args = ShakyArgs;
     type Output = Found;

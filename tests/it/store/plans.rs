@@ -50,6 +50,14 @@ const WHOLE: &[(&str, &str)] = &[
         "the templates of a shop are few",
     ),
     (
+        "SELECT * FROM channel_templates t WHERE category",
+        "the templates of a shop are few",
+    ),
+    (
+        "SELECT id, name, scopes, created_at, expires_at, revoked_at, used_at FROM tokens ORDER BY",
+        "the tokens of a shop are few",
+    ),
+    (
         "SELECT * FROM channel_numbers ORDER BY",
         "the numbers of a shop are few",
     ),
