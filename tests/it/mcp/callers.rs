@@ -19,6 +19,7 @@ use sportello::mcp::{
 };
 use sportello::store::{Ending, Taker};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::{Door, MODERN};
 use crate::store::{accept, message, text};
