@@ -1,5 +1,7 @@
 //! The composition root: everything is made and connected here, and only here are tasks started.
 
+mod arrivals;
+mod contacts;
 mod control;
 mod conversing;
 mod corpus;

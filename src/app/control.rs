@@ -58,6 +58,13 @@ pub enum Command {
     Talk(Talk),
     /// Tell a customer the news of an order.
     NotifyOrder(NotifyOrder),
+    /// Join two contacts that are one person.
+    MergeContacts {
+        /// The one that stays: its id, phone or user id.
+        keep: String,
+        /// The one that becomes part of it.
+        other: String,
+    },
     /// Speak MCP on this connection from the next byte on.
     Mcp,
 }
@@ -162,6 +169,7 @@ pub async fn perform(
             })
         }
         Command::NotifyOrder(asked) => value(&app.notify_order(asked).await?),
+        Command::MergeContacts { keep, other } => value(&app.merge_contacts(&keep, &other).await?),
         Command::Talk(talk) => value(&app.talk(talk).await?),
         Command::Mcp => Err(AppError::Configuration(
             "MCP is a conversation, not a command".to_owned(),

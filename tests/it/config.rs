@@ -11,7 +11,7 @@ use sportello::config::{self, Config, Flag, PaymentProvider, ToolMode};
 const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sportello.toml");
 
 /// The keys whose default is that they are not set.
-const WITHOUT_DEFAULT: [&str; 29] = [
+const WITHOUT_DEFAULT: [&str; 30] = [
     "server.public_url",
     "server.api_token",
     "agent.disclosure",
@@ -33,6 +33,7 @@ const WITHOUT_DEFAULT: [&str; 29] = [
     "whatsapp.phone_number_id",
     "whatsapp.waba_id",
     "whatsapp.numbers",
+    "whatsapp.people_per_day",
     "whatsapp.budget.conversation",
     "whatsapp.budget.day",
     "transcription.base_url",
