@@ -25,8 +25,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::domain::{
-    ConsentState, ContactId, ConversationId, History, InboundContent, Language, Outcome, Referral,
-    TurnId, TurnTrace,
+    ConsentState, ContactId, ConversationId, History, InboundContent, Language, Outcome, Reference,
+    Referral, TurnId, TurnTrace,
 };
 use crate::ports::{ChatModel, Embedder};
 use crate::prompts::Prompts;
@@ -110,6 +110,8 @@ pub struct TurnInput {
     pub desk: Desk,
     /// The advertisement that led here.
     pub referral: Option<Referral>,
+    /// What the messages are about beside their words.
+    pub reference: Reference,
 }
 
 /// When someone is at the desk.

@@ -1,6 +1,8 @@
 //! The composition root: everything is made and connected here, and only here are tasks started.
 
+mod arrivals;
 mod callers;
+mod contacts;
 mod control;
 mod conversing;
 mod corpus;

@@ -6,6 +6,7 @@
 mod backup;
 mod chat;
 mod check;
+mod contacts;
 mod deadletter;
 mod eval;
 mod fit;
@@ -91,6 +92,9 @@ enum Command {
     /// What came in and could not be worked on
     #[command(subcommand)]
     Deadletter(deadletter::Letters),
+    /// Who writes on the channels, and joining two contacts that are one person
+    #[command(subcommand)]
+    Contacts(contacts::Contacts),
     /// Copy the database while it is in use
     Backup(backup::Args),
 }
@@ -236,6 +240,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Tokens(tokens) => tokens::run(&shared, tokens).await,
         Command::Simulate(args) => simulate::run(args).await,
         Command::Deadletter(letters) => deadletter::run(&shared, letters).await,
+        Command::Contacts(contacts) => contacts::run(&shared, contacts).await,
         Command::Backup(args) => backup::run(&shared, &args).await,
     }
 }

@@ -77,6 +77,7 @@ pub fn router(state: State) -> Router {
             "/desk/api/conversations/{id}/hand-back",
             post(api::hand_back),
         )
+        .route("/desk/api/conversations/{id}/merge", post(api::merge))
         .route("/desk/api/channel", get(api::channel))
         .route("/desk/api/alerts/clear", post(api::clear))
         .route("/desk/media/{message}", get(media::open))

@@ -28,7 +28,7 @@ pub use account::{
 pub use attachments::{Cart, CartItem, ContactCard, Location, Media, MediaKind, Moved, Referral};
 pub use cards::{Masked, mask_cards, mask_cards_in_json, mask_cards_in_value};
 pub use consent::{ConsentChange, ConsentState, MARKETING, consent_word};
-pub use conversation::{Channel, History, HistoryEntry, Holder, Speaker};
+pub use conversation::{Channel, History, HistoryEntry, Holder, Reference, Speaker};
 pub use ids::{
     ContactId, ConversationId, InboxId, OrderNumber, OutboxId, PaymentId, ProductId, TicketId,
     TokenId, TurnId,

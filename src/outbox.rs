@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -82,6 +83,24 @@ impl Sender {
             tokio::select! {
                 () = tokio::time::sleep(TENDING) => {}
                 () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Tells the desk at once of conversations that come to a person because of what the channel tells of our
+    /// messages. One is enough for a process.
+    pub async fn heed(self, stop: CancellationToken) {
+        let mut handed_over = self.store.handed_over();
+        loop {
+            let received = tokio::select! {
+                received = handed_over.recv() => received,
+                () = stop.cancelled() => return,
+            };
+            match received {
+                Ok(conversation) => self.tell(&[conversation]),
+                // The desk reads its whole list again by itself.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
             }
         }
     }

@@ -48,6 +48,9 @@ pub struct TurnFacts {
     pub language: Language,
     /// Whether the channel vouches for the customer's phone.
     pub phone_verified: bool,
+    /// Whether the customer points at products: by quoting a message that shows some, or from a product's card.
+    /// They are the last that `history` shows.
+    pub points: bool,
 }
 
 /// One thing the customer asks for.
@@ -308,6 +311,8 @@ pub struct Outgoing {
     pub answer: Answer,
     /// The language of the words around it, such as a list's button.
     pub language: Language,
+    /// Whether files in it are uploaded, because the channel could not fetch them.
+    pub upload: bool,
 }
 
 /// A customer's message that is being answered.

@@ -3,11 +3,15 @@
 //! Reads go through a pool. Every write is a job for one writer that drains what is waiting into one
 //! transaction (group commit) and answers after the commit, so an acknowledged write is durable.
 
+mod ads;
 mod alerts;
+mod arrivals;
 mod audit;
 mod channel;
+mod claims;
 mod confirmations;
 mod consent;
+mod contacts;
 mod conversations;
 mod costs;
 mod dead_letters;
@@ -27,6 +31,7 @@ mod outbox;
 mod pace;
 mod pages;
 mod payments;
+mod raw;
 mod remedies;
 mod rows;
 mod sending;
@@ -37,14 +42,19 @@ mod turns;
 mod verifications;
 mod writer;
 
+pub use ads::AdFigures;
 pub use alerts::Alert;
+pub use arrivals::{Arrival, ArrivalItem, ReadItem, WaitingItem};
 pub use audit::AuditEntry;
 pub use channel::{ChannelNumber, ChannelTemplate};
+pub use claims::{Claim, PendingMessage};
+pub use contacts::{ContactFile, KnownContact};
 pub use conversations::{Contact, ConversationState};
 pub use costs::{Priced, Spending, Spent};
 pub use dead_letters::{DeadLetter, NewDeadLetter};
 pub use deliveries::{Delivered, Tended};
-pub use desk::{DeskConversation, DeskDelivery, DeskMedia, DeskMessage, DeskOverview};
+pub use desk::{DeskConversation, DeskDelivery, DeskMedia, DeskMessage, DeskOverview, DeskQuote};
+pub use identity::{MergeRefusal, Merged};
 pub use inbox::{Accepted, Event, Intake, Notice, Patience};
 pub use media::{MediaFile, MediaJob};
 pub use notify::{Notification, Notified};
@@ -54,11 +64,14 @@ pub use payments::{NewPaymentLink, PaidLink, PaymentLine, PaymentLink, PaymentSt
 pub use sending::{Ending, Taken, Taker};
 pub use tickets::{NewTicket, OpenedTicket, Priority, Ticket};
 pub use tokens::{AccessToken, AssistantCall, NewToken};
-pub use turns::{Claim, Closing, PendingMessage, TurnRecord};
+pub use turns::{Closing, TurnRecord};
 pub use verifications::{NewVerification, Started, VerifiedCustomer, Wording};
 
 use std::path::Path;
 
+use tokio::sync::broadcast;
+
+use crate::domain::ConversationId;
 use writer::Writer;
 
 /// Why the store did not do it.
@@ -89,6 +102,8 @@ pub enum StoreError {
 pub struct Store {
     readers: dialect::Pool,
     writer: Writer,
+    deliveries: arrivals::Deliveries,
+    handed_over: broadcast::Sender<ConversationId>,
 }
 
 impl Store {
@@ -102,6 +117,8 @@ impl Store {
         Ok(Self {
             readers,
             writer: Writer::start(connection),
+            deliveries: arrivals::Deliveries::default(),
+            handed_over: broadcast::channel(256).0,
         })
     }
 

@@ -14,6 +14,7 @@ pub mod rates;
 pub mod render;
 pub mod signature;
 pub mod templates;
+mod upload;
 pub mod webhook;
 
 pub use graph::GraphMessenger;

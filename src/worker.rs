@@ -237,6 +237,7 @@ impl Worker {
                 .collect(),
             desk: (self.desk)(),
             referral: claim.state.referral.clone(),
+            reference: claim.reference.clone(),
         };
         let progress = |stage| self.events.tell(&claim.state.id, Event::Progress { stage });
         let answer = self.agent.turn(input, &progress);

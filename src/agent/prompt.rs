@@ -1,12 +1,17 @@
 //! The conversation as a model reads it.
 
+use std::fmt::Write as _;
+
 use minijinja::context;
 
 use super::{Settings, TurnInput};
-use crate::domain::{InboundContent, Passage, Referral, Speaker};
+use crate::domain::{HistoryEntry, InboundContent, Passage, ProductId, Referral, Speaker};
 use crate::ports::{ModelMessage, ToolDefinition, TurnFacts};
 use crate::prompts::{PromptError, Prompts};
 use crate::tools::{Caller, Registry};
+
+/// More characters of a quoted message are not repeated: the conversation has it whole.
+const QUOTED: usize = 600;
 
 /// System prompt, what was said before, and the customer's words.
 pub fn messages(
@@ -41,7 +46,7 @@ fn system(
     facts: &TurnFacts,
 ) -> Result<String, PromptError> {
     let triage = facts.requests.first().map(|request| &request.triage);
-    let shown: Vec<&str> = input
+    let shown: Vec<&str> = facts
         .history
         .last_products()
         .iter()
@@ -59,6 +64,8 @@ fn system(
         phone_verified => facts.phone_verified,
         products_shown => shown.join(", "),
         ad => input.referral.as_ref().map(ad),
+        quoted => input.reference.quoted.as_ref().map(quoted),
+        product => input.reference.product.as_ref().map(ProductId::as_str),
         files => files(input),
         passages => facts.passages.iter().map(passage).collect::<Vec<_>>(),
     })
@@ -69,6 +76,21 @@ fn ad(referral: &Referral) -> String {
     let parts = [&referral.headline, &referral.body];
     let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
     parts.join(": ")
+}
+
+/// The message that the customer quotes, on one line, with the products it shows.
+fn quoted(entry: &HistoryEntry) -> minijinja::Value {
+    let words: Vec<&str> = entry.text.split_whitespace().collect();
+    let mut text: String = words.join(" ").chars().take(QUOTED).collect();
+    if !entry.products.is_empty() {
+        let products: Vec<&str> = entry.products.iter().map(ProductId::as_str).collect();
+        let _ = write!(text, " [products in it, in order: {}]", products.join(", "));
+    }
+    let whose = match entry.speaker {
+        Speaker::Customer => "their own",
+        Speaker::Agent | Speaker::Human => "ours",
+    };
+    context! { whose => whose, text => text }
 }
 
 /// What came beside the words.

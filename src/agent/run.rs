@@ -231,6 +231,7 @@ mod tests {
             passages: Vec::new(),
             history: History::default(),
             language: Language::EN,
+            points: false,
             phone_verified: false,
         };
         let request = ModelRequest {

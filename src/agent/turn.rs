@@ -7,8 +7,8 @@ use super::drive::{Driven, drive};
 use super::plan::{Plan, Situation, gives_orders, plan};
 use super::{Agent, TurnInput, TurnReport, finish, mood, plain, prompt, query, summary};
 use crate::domain::{
-    HandOffReason, InboundContent, Language, LanguageGuess, Outcome, Passage, Polarity, Progress,
-    Sentiment, Speaker, ToolTrace, TurnTrace,
+    HandOffReason, History, InboundContent, Language, LanguageGuess, Outcome, Passage, Polarity,
+    Progress, Sentiment, Speaker, ToolTrace, TurnTrace,
 };
 use crate::ports::{EmbedError, ModelRequest, Request, TurnFacts};
 use crate::prompts::Words;
@@ -33,6 +33,7 @@ impl Agent {
     ) -> TurnReport {
         let started = Instant::now();
         progress(Progress::Understanding);
+        let said = input.history.clone().about(&input.reference);
         let text = words_of(&input.messages);
         let (requests, read) = self.understand(&text, &input).await;
         let language = self.language(&requests, &input);
@@ -48,7 +49,7 @@ impl Agent {
         let plan = plan(&Situation {
             messages: &input.messages,
             requests: &requests,
-            history: &input.history,
+            history: &said,
             misunderstood: input.misunderstood,
             misunderstandings: self.settings.misunderstandings,
             upset_below: self.settings.upset_below,
@@ -58,8 +59,8 @@ impl Agent {
             Plan::Silent { reason } => Outcome::Silent {
                 reason: reason.to_owned(),
             },
-            Plan::Unreadable { kind } => finish::unreadable(&kind, words, input.history.awaiting()),
-            Plan::Kept { kind } => finish::kept(&kind, words, input.history.awaiting()),
+            Plan::Unreadable { kind } => finish::unreadable(&kind, words, said.awaiting()),
+            Plan::Kept { kind } => finish::kept(&kind, words, said.awaiting()),
             Plan::Cart => {
                 let context = context(&input, language, &requests, &text);
                 let priced = self.cart(&input, &context).await;
@@ -79,7 +80,8 @@ impl Agent {
             Plan::Answer => {
                 let mut outcome = self
                     .answer(
-                        &input, &text, &requests, read, language, &mut trace, started, progress,
+                        &input, &said, &text, &requests, read, language, &mut trace, started,
+                        progress,
                     )
                     .await;
                 finish::note_files(&mut outcome, words, &input.messages);
@@ -219,6 +221,7 @@ impl Agent {
     async fn answer(
         &self,
         input: &TurnInput,
+        said: &History,
         text: &str,
         requests: &[Request],
         read: Read,
@@ -229,7 +232,7 @@ impl Agent {
     ) -> Outcome {
         progress(Progress::LookingUp);
         let known = self.retriever.known(language, read.known());
-        let asked = query::asked(text, &input.history, language);
+        let asked = query::asked(text, said, language);
         // The message's own vector does not know what was said before it.
         let known = known.filter(|_| !asked.continues);
         let query = Query {
@@ -246,9 +249,10 @@ impl Agent {
             text: text.to_owned(),
             requests: requests.to_vec(),
             passages: trace.passages.clone(),
-            history: input.history.clone(),
+            history: said.clone(),
             language,
             phone_verified: input.phone.is_some(),
+            points: !input.reference.products().is_empty(),
         };
         let messages = match prompt::messages(&self.prompts, &self.settings, input, &facts) {
             Ok(messages) => messages,

@@ -59,6 +59,13 @@ pub enum Command {
     Talk(Talk),
     /// Tell a customer the news of an order.
     NotifyOrder(NotifyOrder),
+    /// Join two contacts that are one person.
+    MergeContacts {
+        /// The one that stays: its id, phone or user id.
+        keep: String,
+        /// The one that becomes part of it.
+        other: String,
+    },
     /// Make, list or end tokens of assistants.
     Tokens(TokenCommand),
     /// Speak MCP on this connection from the next byte on.
@@ -165,6 +172,7 @@ pub async fn perform(
             })
         }
         Command::NotifyOrder(asked) => value(&app.notify_order(asked).await?),
+        Command::MergeContacts { keep, other } => value(&app.merge_contacts(&keep, &other).await?),
         Command::Tokens(asked) => tokens(&app.store, asked).await,
         Command::Talk(talk) => value(&app.talk(talk).await?),
         Command::Mcp => Err(AppError::Configuration(

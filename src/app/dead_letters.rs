@@ -58,8 +58,6 @@ pub async fn replay(
 ) -> Result<Replayed, StoreError> {
     let mut intake = sorter(config).intake(letter.body.as_bytes());
     let now = clock::now();
-    // The body is in the database already: in the letter.
-    intake.raw = None;
     let reason = intake.dead_letters.first().map(|dead| dead.reason.clone());
     intake.dead_letters.clear();
     let accepted = store.accept(intake, now).await?;

@@ -172,7 +172,7 @@ async fn desk_state(
 fn whatsapp_door(app: &Arc<App>) -> whatsapp::door::Door {
     whatsapp::door::Door {
         store: app.store.clone(),
-        inbox: Arc::clone(&app.inbox),
+        arrivals: Arc::clone(&app.arrivals),
         whatsapp: app.config.whatsapp.clone(),
         sorter: sorter(&app.config),
     }

@@ -5,13 +5,23 @@ use crate::domain::{Quality, TemplateStatus};
 use crate::store::{Alert, Spending, Store};
 
 /// Alerts of what we send.
-const KINDS: [&str; 5] = ["number", "bulk", "template", "payload", "marketing_api"];
+const KINDS: [&str; 6] = [
+    "number",
+    "bulk",
+    "template",
+    "payload",
+    "media",
+    "marketing_api",
+];
 /// All others: what the channel says of the account.
 const ACCOUNT: &str = "account";
 
 /// Sets the gauges of numbers, templates, alerts and costs. What the store does not say stays as it was.
 #[expect(clippy::cast_precision_loss, reason = "counts and amounts of money")]
 pub async fn set(store: &Store) {
+    if let Ok(waiting) = store.arrivals_waiting().await {
+        metrics::gauge!("sportello_arrivals_waiting").set(waiting as f64);
+    }
     if let Ok(numbers) = store.channel_numbers().await {
         for number in numbers {
             let label = number.number.clone();
@@ -70,14 +80,8 @@ fn quality(quality: &Quality) -> f64 {
 
 /// People in 24 hours; infinite without a limit, 0 when the name is none we know.
 fn tier(name: &str) -> f64 {
-    let bare = name.trim_start_matches("TIER_");
-    if bare == "UNLIMITED" {
-        return f64::INFINITY;
-    }
-    match bare.strip_suffix('K') {
-        Some(thousands) => thousands
-            .parse::<f64>()
-            .map_or(0.0, |number| number * 1000.0),
-        None => bare.parse().unwrap_or(0.0),
+    match name {
+        "UNLIMITED" => f64::INFINITY,
+        _ => name.parse().unwrap_or(0.0),
     }
 }

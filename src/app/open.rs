@@ -116,7 +116,9 @@ pub struct App {
     pub tools: Arc<Registry>,
     /// What happens in conversations.
     pub events: Events,
-    /// Rings when something was accepted.
+    /// Rings when the WhatsApp door has stored something.
+    pub arrivals: Arc<Notify>,
+    /// Rings when a message may be due.
     pub inbox: Arc<Notify>,
     /// Rings when something is to be sent.
     pub outbox: Arc<Notify>,
@@ -176,6 +178,7 @@ impl App {
             questions,
             retriever,
             events: Events::default(),
+            arrivals: Arc::default(),
             inbox: Arc::default(),
             outbox: Arc::default(),
             public_url,

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 
 use super::open::{App, AppError};
 use crate::agent::{Agent, Limits, Settings};
+use crate::clock;
 use crate::config::Config;
 use crate::knowledge::Knowledge;
 use crate::offline::OfflineModel;
@@ -19,6 +20,9 @@ use crate::store::Store;
 use crate::understand::{
     IntentModel, LabelledText, Languages, SentimentModel, Understanding, VectorsOf,
 };
+
+/// So many fitted models stay, since several commands with several settings may share a folder.
+const FITTED: usize = 4;
 
 /// The agent, ready.
 #[derive(Clone)]
@@ -36,6 +40,7 @@ impl App {
     /// When the embedder or the store fails.
     pub async fn prepare(&self) -> Result<Prepared, AppError> {
         let understanding = Arc::new(ArcSwap::from_pointee(self.understanding().await?));
+        sweep(&self.data);
         let offline: Arc<dyn ChatModel> = Arc::new(OfflineModel::new(
             Arc::clone(&self.prompts),
             self.config.shop.name.clone(),
@@ -96,6 +101,7 @@ impl App {
         if let Ok(bytes) = tokio::fs::read(&file).await
             && let Ok(model) = serde_json::from_slice::<IntentModel>(&bytes)
         {
+            used(&file);
             return Ok(model);
         }
         let texts: Vec<String> = examples
@@ -203,6 +209,37 @@ fn intents_file(data: &Path, readers: Readers<'_>, examples: &[LabelledText]) ->
     data.join(format!("intents-{}.json", &hash[..16]))
 }
 
+/// A fitted model that is read stays; the ones that were used longest ago make room for new ones.
+fn used(file: &Path) {
+    let now = Duration::from_millis(u64::try_from(clock::now()).unwrap_or(0));
+    let touched =
+        std::fs::File::open(file).and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH + now));
+    // Where the time cannot be set, the model is fitted again some day.
+    drop(touched);
+}
+
+/// Removes fitted models beyond the [`FITTED`] used last, which earlier versions and examples have left.
+fn sweep(data: &Path) {
+    let Ok(entries) = std::fs::read_dir(data) else {
+        return;
+    };
+    let mut fitted: Vec<(SystemTime, PathBuf)> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("intents-") && name.ends_with(".json")
+        })
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    fitted.sort();
+    let many = fitted.len().saturating_sub(FITTED);
+    for (_, file) in fitted.into_iter().take(many) {
+        // Nothing depends on it; what stays is removed the next time.
+        let _ = std::fs::remove_file(file);
+    }
+}
+
 /// A file that is either whole or not there.
 async fn keep(file: PathBuf, bytes: Vec<u8>) -> Result<(), AppError> {
     let unfinished = file.with_extension(format!("tmp{}", std::process::id()));
@@ -253,5 +290,38 @@ fn settings(config: &Config) -> Settings {
         misunderstandings: config.agent.misunderstandings,
         upset_below: config.agent.upset_below,
         disclosure: config.agent.disclosure.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fitted_models_that_nobody_used_lately_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
+        for age in 0..7_u64 {
+            let file = std::fs::File::create(path(&format!("intents-{age}.json"))).unwrap();
+            let modified = start - Duration::from_secs(60 * age);
+            file.set_modified(modified).unwrap();
+        }
+        std::fs::write(path("sportello.db"), "").unwrap();
+        used(&path("intents-6.json"));
+        sweep(folder.path());
+        let mut left: Vec<String> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        let expected = [
+            "intents-0.json",
+            "intents-1.json",
+            "intents-2.json",
+            "intents-6.json",
+        ];
+        assert_eq!(left[..4], expected);
+        assert_eq!(left[4..], ["sportello.db"]);
     }
 }

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::arrivals::Reception;
 use super::control::Socket;
 use super::doors::{Doorkeeper, router};
 use super::media::{self, Fetcher};
@@ -29,6 +30,8 @@ use crate::worker::{Budget, DeskClock, Worker};
 
 /// Senders that run at once.
 const SENDERS: usize = 4;
+/// People a new portfolio may write to first in a day, until WhatsApp tells otherwise.
+const NEW_PORTFOLIO: i64 = 250;
 /// A row is a sender's for longer than the channel may take by this much, milliseconds.
 const RECORDING: i64 = 10_000;
 /// Files that are fetched at once.
@@ -76,6 +79,7 @@ pub async fn serve(
     let routes = router(&app, &keeper).await?;
     let socket = Socket::open(&app.data).await?;
     let tasks = TaskTracker::new();
+    tasks.spawn(Reception::new(&app).run(stop.clone()));
     tasks.spawn(work(
         Arc::clone(&app),
         socket,
@@ -208,7 +212,7 @@ impl App {
         let messenger: Arc<dyn Messenger> = Arc::new(messenger);
         let longest =
             1_000 * i64::try_from(whatsapp.timeout_seconds.max(1)).unwrap_or(i64::MAX / 4_000);
-        let people = i64::from(whatsapp.people_per_day);
+        let people = whatsapp.people_per_day.map(i64::from);
         let sender = Sender {
             store: self.store.clone(),
             messenger: Arc::clone(&messenger),
@@ -219,12 +223,14 @@ impl App {
                 lease: 2 * longest + RECORDING,
                 pace: Pace {
                     per_second: i64::from(whatsapp.messages_per_second),
-                    people_a_day: (people > 0).then_some(people),
+                    people_a_day: people.filter(|people| *people > 0),
+                    people_untold: people.is_none().then_some(NEW_PORTFOLIO),
                 },
             },
             longest,
         };
         tasks.spawn(sender.clone().tend(stop.clone()));
+        tasks.spawn(sender.clone().heed(stop.clone()));
         for _ in 0..SENDERS {
             tasks.spawn(sender.clone().run(stop.clone()));
         }

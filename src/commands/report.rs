@@ -1,5 +1,6 @@
-//! `sportello report`: figures on labelled sets, as a page and as a table.
+//! `sportello report`: figures on labelled sets, as a page and as a table; what advertisements led to.
 
+mod ads;
 mod server;
 
 use std::path::PathBuf;
@@ -32,16 +33,25 @@ pub enum Report {
         #[arg(long, value_delimiter = ',', value_name = "AREAS")]
         only: Vec<Area>,
     },
+    /// What advertisements led to: conversations, hand-offs and payments of each
+    Ads {
+        /// One JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Measures and reports. What misses its floor is marked; it is no failure.
 pub async fn run(shared: Shared, report: Report) -> Result<(), Failure> {
-    let Report::Understanding {
-        shared: sets,
-        own,
-        out,
-        only,
-    } = report;
+    let (sets, own, out, only) = match report {
+        Report::Understanding {
+            shared,
+            own,
+            out,
+            only,
+        } => (shared, own, out, only),
+        Report::Ads { json } => return ads::run(&shared, json).await,
+    };
     folder(&shared.data)?;
     let store = Store::open(&shared.data).await.map_err(AppError::from)?;
     let source = knowledge_source(&shared.config);

@@ -315,9 +315,11 @@ fn sending(config: &Config, findings: &mut Findings) {
             "`whatsapp.messages_per_second` must lie between 1 and 1000",
         );
     }
-    if !matches!(whatsapp.people_per_day, 0 | 250 | 2_000 | 10_000 | 100_000) {
-        let message = "`whatsapp.people_per_day` is none of WhatsApp's limits; write 250, 2000, 10000 or 100000, or 0 for \
-                       unlimited";
+    if whatsapp
+        .people_per_day
+        .is_some_and(|people| people > 1_000_000)
+    {
+        let message = "`whatsapp.people_per_day` must lie between 1 and 1000000, or be 0 to leave it to WhatsApp";
         findings.add(&["whatsapp.people_per_day"], message);
     }
     let rates = &whatsapp.rates;

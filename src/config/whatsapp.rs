@@ -40,8 +40,9 @@ pub struct Whatsapp {
     pub code_template: Option<String>,
     /// Messages a second of one number.
     pub messages_per_second: u32,
-    /// People to whom the portfolio may write first in 24 hours; 0 is unlimited.
-    pub people_per_day: u32,
+    /// People to whom the portfolio may write first in 24 hours, at most; 0 leaves it to WhatsApp. Without it, 250
+    /// until WhatsApp has told its limit, and then that.
+    pub people_per_day: Option<u32>,
     /// What messages cost.
     pub rates: Rates,
     /// What they may cost.
@@ -129,7 +130,7 @@ impl Default for Whatsapp {
             templates: None,
             code_template: None,
             messages_per_second: 80,
-            people_per_day: 250,
+            people_per_day: None,
             rates: Rates::default(),
             budget: Budget::default(),
         }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Desk;
-use crate::domain::{ConversationId, Holder};
+use crate::domain::{ContactId, ConversationId, Holder};
 use crate::edge::{Body, Fault};
 use crate::events::Event;
-use crate::store::{DeskConversation, Spending};
+use crate::store::{DeskConversation, MergeRefusal, Merged, Spending};
 
 /// The page lists so many conversations.
 const LISTED: i64 = 100;
@@ -136,6 +136,40 @@ async fn give(desk: &Desk, id: &ConversationId, holder: Holder) -> Result<Status
     store.set_holder(id, holder, (desk.state.clock)()).await?;
     desk.state.events.tell(id, Event::Holder);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which contact becomes part of the conversation's.
+#[derive(Deserialize)]
+pub struct Merge {
+    contact: ContactId,
+}
+
+/// Joins a contact that a message has shown as perhaps the same person. Answers with what was joined.
+pub async fn merge(
+    Shared(desk): Shared<Arc<Desk>>,
+    Path(id): Path<ConversationId>,
+    Body(Merge { contact: other }): Body<Merge>,
+) -> Result<Json<Merged>, Fault> {
+    let store = &desk.state.store;
+    let conversation = store.conversation(&id).await?.ok_or_else(unknown)?;
+    let keep = conversation.contact.id;
+    let noted = store.perhaps_same(&keep).await?;
+    let merged = if noted.iter().any(|contact| contact.id == other) {
+        let now = (desk.state.clock)();
+        store
+            .merge_contacts(keep.as_str(), other.as_str(), "desk", now)
+            .await?
+    } else {
+        Err(MergeRefusal::NotNoted)
+    };
+    let merged =
+        merged.map_err(|refusal| Fault::new(StatusCode::CONFLICT, format!("{refusal}.")))?;
+    desk.state.wake.notify_one();
+    for changed in merged.joined.iter().chain(&merged.conversations) {
+        desk.state.events.tell(changed, Event::Message);
+        desk.state.events.tell(changed, Event::Holder);
+    }
+    Ok(Json(merged))
 }
 
 /// `{"numbers": […], "templates": […]}`: what the channel says of us.

@@ -207,8 +207,6 @@ pub struct Alert {
     pub subject: String,
     /// What happened.
     pub text: String,
-    /// Whether something stopped working.
-    pub severe: bool,
 }
 
 #[cfg(test)]

@@ -127,6 +127,33 @@ impl HistoryEntry {
     }
 }
 
+/// What a message is about beside its words: the message that it quotes, the product whose card it answers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The message that it quotes, ours or theirs.
+    pub quoted: Option<HistoryEntry>,
+    /// The product, by the id that the channel's catalog has from ours.
+    pub product: Option<ProductId>,
+}
+
+impl Reference {
+    /// Whether it is about nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.quoted.is_none() && self.product.is_none()
+    }
+
+    /// The products that it points at, in the order shown.
+    #[must_use]
+    pub fn products(&self) -> &[ProductId] {
+        match (&self.product, &self.quoted) {
+            (Some(product), _) => std::slice::from_ref(product),
+            (None, Some(quoted)) => &quoted.products,
+            (None, None) => &[],
+        }
+    }
+}
+
 /// What has been said in a conversation so far, oldest first, without the turn at hand.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
@@ -135,6 +162,23 @@ pub struct History {
 }
 
 impl History {
+    /// The same as if what a message is about had been said just before it.
+    #[must_use]
+    pub fn about(mut self, reference: &Reference) -> Self {
+        self.entries.extend(reference.quoted.clone());
+        if let Some(product) = &reference.product {
+            self.entries.push(HistoryEntry {
+                speaker: Speaker::Agent,
+                text: String::new(),
+                products: vec![product.clone()],
+                intent: None,
+                awaiting: None,
+                at: self.entries.last().map_or(0, |entry| entry.at),
+            });
+        }
+        self
+    }
+
     /// The products shown last, in the order shown.
     #[must_use]
     pub fn last_products(&self) -> &[ProductId] {

@@ -77,6 +77,9 @@ pub enum InboundContent {
         cards: Vec<ContactCard>,
         /// Whether we had asked for them.
         requested: bool,
+        /// E.164 phone of the sender, where the channel marks the card as the sender's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        own_phone: Option<String>,
     },
     /// A basket that was filled in WhatsApp's own catalog. The prices in it are not kept: ours count.
     Cart(Cart),
@@ -343,6 +346,7 @@ mod tests {
                     emails: Vec::new(),
                 }],
                 requested: false,
+                own_phone: None,
             },
             InboundContent::Form {
                 name: None,

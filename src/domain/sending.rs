@@ -68,7 +68,8 @@ pub enum ErrorClass {
     /// The request is wrong, a fault of ours (100, 131008, 131009, 131051). Not tried again; the row keeps the
     /// message and the reason, the desk is alerted, and a person gets the conversation.
     Payload,
-    /// A file could not be fetched or taken (131052, 131053). Once more, then as a wrong request.
+    /// A file could not be fetched or taken (131052, 131053). It is uploaded anew once; then the words go without
+    /// it and the desk is alerted, or, where nothing may go without it, it is treated as a wrong request.
     Media,
     /// The template is wrong, missing, paused or disabled (132000 to 132069). This template is not used any
     /// more until it is released; the desk is alerted.

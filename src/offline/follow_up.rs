@@ -102,6 +102,9 @@ pub fn overruling(errand: &mut Errand<'_>) -> Option<Option<Part>> {
     if let Some(part) = order_at_hand(errand) {
         return Some(part);
     }
+    if points(errand) {
+        return Some(products::question(errand));
+    }
     let intent = &errand.asked.triage.intent;
     let doubtful = !intent.in_scope || DOUBTFUL_REFINEMENT.contains(&intent.name.as_str());
     if intent.is("discount") && !cues::discount(&errand.asked.text) {
@@ -111,6 +114,21 @@ pub fn overruling(errand: &mut Errand<'_>) -> Option<Option<Part>> {
         return Some(part);
     }
     (doubtful && refines(errand)).then(|| catalog::search(errand))
+}
+
+/// Whether a message is about the products that it points at: "do you have this in black?", "yes, this one".
+fn points(errand: &Errand<'_>) -> bool {
+    let asked = errand.asked;
+    let (intent, wish, text) = (&asked.triage.intent, &asked.triage.entities, &asked.text);
+    let elsewhere =
+        !wish.categories.is_empty() || !wish.orders.is_empty() || wish.comparison.is_some();
+    let has = cues::having(text) || !wish.colors.is_empty();
+    let takes = intent.is("confirm") && buying::pending_basket(errand.facts).is_none();
+    let doubtful = !intent.in_scope
+        || takes
+        || intent.is("product_search")
+        || (has && DOUBTFUL_STOCK.contains(&intent.name.as_str()));
+    errand.facts.points && doubtful && !elsewhere
 }
 
 /// What plain words ask for, whatever intent was read: a price, a name, whether there is something.

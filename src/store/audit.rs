@@ -1,5 +1,6 @@
 //! What was done to records of people. Only ever added to, and without the text of messages.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::dialect::{Connection, Row};
@@ -8,7 +9,7 @@ use super::{Store, StoreError};
 use crate::domain::InboxId;
 
 /// One thing that was done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditEntry {
     /// When, milliseconds since 1970.
     pub at: i64,

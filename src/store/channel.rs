@@ -163,11 +163,13 @@ async fn number_changed(
     let digits = |display: &String| display.chars().filter(char::is_ascii_digit).collect();
     let display: Option<String> = change.display.as_ref().map(digits);
     sqlx::query(
-        "INSERT INTO channel_numbers (number, display, quality, tier, event, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (number) DO UPDATE SET \
+        "INSERT INTO channel_numbers (number, display, quality, tier, event, updated_at, tier_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $4 IS NULL THEN NULL ELSE $6 END) \
+         ON CONFLICT (number) DO UPDATE SET \
          display = COALESCE(excluded.display, channel_numbers.display), \
          quality = COALESCE(excluded.quality, channel_numbers.quality), \
          tier = COALESCE(excluded.tier, channel_numbers.tier), \
+         tier_at = COALESCE(excluded.tier_at, channel_numbers.tier_at), \
          event = COALESCE(excluded.event, channel_numbers.event), updated_at = excluded.updated_at",
     )
     .bind(&key)
@@ -227,14 +229,6 @@ impl ChannelTemplate {
     #[must_use]
     pub fn usable(&self) -> bool {
         self.status.as_ref().is_some_and(TemplateStatus::usable)
-    }
-
-    /// Whether the customer must have said yes. Not yet told is no.
-    #[must_use]
-    pub fn needs_consent(&self) -> bool {
-        self.category
-            .as_ref()
-            .is_some_and(TemplateCategory::needs_consent)
     }
 }
 

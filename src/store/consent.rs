@@ -2,12 +2,11 @@
 
 use uuid::Uuid;
 
+use super::conversations::unsaid;
 use super::dialect::Connection;
 use super::rows::{number, parsed, text};
 use super::{Store, StoreError, identity};
-use crate::domain::{
-    About, Channel, ConsentChange, ConsentState, ContactId, Inbound, InboundContent, InboxId,
-};
+use crate::domain::{Channel, ConsentChange, ConsentState, ContactId, InboxId};
 
 const LATEST: &str = "SELECT state, at FROM consents WHERE contact_id = $1 AND purpose = $2 \
     ORDER BY at DESC, id DESC LIMIT 1";
@@ -151,22 +150,13 @@ pub(super) async fn record_by_address(
         && let Some(address) = addresses.first()
     {
         let is_phone = address.starts_with('+');
-        let unheard = Inbound {
-            channel: Channel::Whatsapp,
-            recipient: String::new(),
-            external_id: String::new(),
-            sender: address.clone(),
-            phone: is_phone.then(|| address.clone()),
-            name: None,
-            sent_at: now / 1000,
-            content: InboundContent::Silent {
-                kind: "consent".to_owned(),
-            },
-            about: About {
-                user_id: (!is_phone).then(|| address.clone()),
-                ..About::default()
-            },
+        let mut unheard = unsaid(Channel::Whatsapp, address, "", now);
+        let known_by = if is_phone {
+            &mut unheard.phone
+        } else {
+            &mut unheard.about.user_id
         };
+        *known_by = Some(address.clone());
         let id = identity::contact(connection, &unheard, now).await?;
         contacts.push(id);
     }
@@ -203,15 +193,7 @@ pub(super) async fn heard(
     Ok(())
 }
 
-/// The channel says that the customer stopped marketing messages.
-pub(super) async fn revoke_by_channel(
-    connection: &mut Connection,
-    contact: &str,
-    code: i64,
-    now: i64,
-) -> Result<(), StoreError> {
-    let source = format!("error_{code}");
-    let change = ConsentChange::marketing(ConsentState::Revoked, &source, None);
-    record(connection, contact, &change, now).await?;
-    Ok(())
+/// The channel says by an error that the customer stopped marketing messages.
+pub(super) fn by_channel(code: i64, proof: Option<String>) -> ConsentChange {
+    ConsentChange::marketing(ConsentState::Revoked, &format!("error_{code}"), proof)
 }

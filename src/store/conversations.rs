@@ -8,6 +8,7 @@ use super::rows::{number, optional_parsed, optional_text, parsed, text};
 use super::{Store, StoreError, identity};
 use crate::domain::{
     About, Channel, ContactId, ConversationId, Holder, Inbound, InboundContent, Language, Referral,
+    Speaker,
 };
 
 /// Someone who writes to us.
@@ -53,6 +54,13 @@ pub(super) const CONVERSATION: &str = "SELECT v.id, v.channel, v.recipient, v.ho
     CASE WHEN c.channel = 'whatsapp' THEN COALESCE(c.phone, c.user_id, c.address) ELSE c.address END \
     AS address \
     FROM conversations v JOIN contacts c ON c.id = v.contact_id WHERE v.id = $1";
+
+/// The message that `m` quotes, in the conversation `v`: found by the channel's id, among ours and theirs.
+pub(super) const QUOTED: &str = "LEFT JOIN messages q ON m.quoted IS NOT NULL \
+    AND q.conversation_id = m.conversation_id AND q.id = COALESCE( \
+    (SELECT s.message_id FROM outbox s WHERE s.external_id = m.quoted AND s.external_id IS NOT NULL LIMIT 1), \
+    (SELECT r.id FROM inbox r WHERE r.channel = v.channel AND r.recipient = v.recipient \
+    AND r.external_id = m.quoted))";
 
 impl ConversationState {
     pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
@@ -119,6 +127,14 @@ pub(super) async fn refer(
     Ok(())
 }
 
+pub(super) fn speaker(name: &str) -> Speaker {
+    match name {
+        "customer" => Speaker::Customer,
+        "human" => Speaker::Human,
+        _ => Speaker::Agent,
+    }
+}
+
 pub(super) fn holder(name: &str) -> Holder {
     if name == "human" {
         Holder::Human
@@ -179,23 +195,28 @@ impl Store {
         recipient: &str,
         now: i64,
     ) -> Result<ConversationId, StoreError> {
-        let nothing = Inbound {
-            channel,
-            recipient: recipient.to_owned(),
-            external_id: String::new(),
-            sender: address.to_owned(),
-            phone: None,
-            name: None,
-            sent_at: now / 1000,
-            content: InboundContent::Silent {
-                kind: "opened".to_owned(),
-            },
-            about: About::default(),
-        };
+        let nothing = unsaid(channel, address, recipient, now);
         self.write(move |connection| {
             Box::pin(async move { ensure(connection, &nothing, now).await })
         })
         .await
+    }
+}
+
+/// Nothing, from an address that may not have written: finds or makes its contact as a message would.
+pub(super) fn unsaid(channel: Channel, address: &str, recipient: &str, now: i64) -> Inbound {
+    Inbound {
+        channel,
+        recipient: recipient.to_owned(),
+        external_id: String::new(),
+        sender: address.to_owned(),
+        phone: None,
+        name: None,
+        sent_at: now / 1000,
+        content: InboundContent::Silent {
+            kind: "opened".to_owned(),
+        },
+        about: About::default(),
     }
 }
 

@@ -1,13 +1,15 @@
 //! What the channel tells of a message of ours after it took it. Statuses come in any order, repeated, and
 //! before our own call has returned; a message only moves forward.
 
+use tokio::sync::broadcast;
+
 use super::costs::{self, Priced};
 use super::dialect::Connection;
 use super::gate::{FACTS, Facts};
 use super::outbox::promote;
 use super::remedies::{self, Failure};
 use super::rows::{number, optional_text, text};
-use super::{Store, StoreError, inbox};
+use super::{Store, StoreError, consent, inbox};
 use crate::domain::{ConversationId, ErrorClass};
 
 /// A message that was perhaps sent is shown to a person after this time without a status.
@@ -30,6 +32,8 @@ pub struct Delivered {
     pub outbox_id: Option<String>,
     /// `sent`, `delivered`, `read`, `failed`, …
     pub status: String,
+    /// By what the channel knows the customer: E.164 phone, its own id.
+    pub customer: Vec<String>,
     /// Why it failed: the class and the channel's number of it.
     pub failure: Option<(ErrorClass, i64)>,
     /// What it costs, when the status says so.
@@ -64,12 +68,12 @@ fn moves(from: Option<&str>, to: &str) -> bool {
     rank(to) > from.map_or(0, rank)
 }
 
-/// Stores a status and does what it asks for.
+/// Stores a status and does what it asks for. The conversation, when a person got it because of that.
 pub(super) async fn accept(
     connection: &mut Connection,
     delivery: &Delivered,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<Option<ConversationId>, StoreError> {
     let event = inbox::Event {
         recipient: delivery.recipient.clone(),
         key: delivery.key.clone(),
@@ -77,7 +81,7 @@ pub(super) async fn accept(
         body: delivery.body.clone(),
     };
     if !inbox::insert_event(connection, &event, now).await? {
-        return Ok(());
+        return Ok(None);
     }
     let row = sqlx::query(
         "SELECT id, conversation_id, state, delivery, attempts FROM outbox WHERE id = $2 OR external_id = $1 LIMIT 1",
@@ -94,23 +98,35 @@ pub(super) async fn accept(
         let ours = (id.as_deref(), conversation.as_deref());
         costs::record(connection, &delivery.external_id, ours, priced, now).await?;
     }
-    let Some(row) = row else { return Ok(()) };
+    let Some(row) = row else {
+        opted_out(connection, delivery, now).await?;
+        return Ok(None);
+    };
     if moves(
         optional_text(&row, "delivery")?.as_deref(),
         &delivery.status,
     ) {
         let before = text(&row, "state")?;
         let tried = number(&row, "attempts")? > 0;
-        advance(
-            connection,
-            delivery,
-            &text(&row, "id")?,
-            &before,
-            tried,
-            now,
-        )
-        .await?;
+        let id = text(&row, "id")?;
+        if advance(connection, delivery, &id, &before, tried, now).await? {
+            return Ok(conversation.map(ConversationId));
+        }
     }
+    Ok(None)
+}
+
+/// A customer's no counts, whoever sent them the message.
+async fn opted_out(
+    connection: &mut Connection,
+    delivery: &Delivered,
+    now: i64,
+) -> Result<(), StoreError> {
+    let Some((ErrorClass::OptedOut, code)) = delivery.failure else {
+        return Ok(());
+    };
+    let no = consent::by_channel(code, Some(delivery.external_id.clone()));
+    consent::record_by_address(connection, &delivery.customer, &no, now).await?;
     Ok(())
 }
 
@@ -121,7 +137,7 @@ async fn advance(
     before: &str,
     tried: bool,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let failed = delivery.status == "failed";
     let (class, code) = delivery.failure.unzip();
     // A status also tells of a message that was perhaps sent that it was, and of one that waits to be
@@ -166,9 +182,9 @@ async fn advance(
             code,
             fault: fault(class, code),
         };
-        remedies::apply(connection, &facts, &failure, now).await?;
+        return remedies::apply(connection, &facts, &failure, now).await;
     }
-    Ok(())
+    Ok(false)
 }
 
 fn fault(class: ErrorClass, code: i64) -> String {
@@ -176,6 +192,20 @@ fn fault(class: ErrorClass, code: i64) -> String {
 }
 
 impl Store {
+    /// The conversations that come to a person from now on, because of what the channel tells of our messages.
+    #[must_use]
+    pub fn handed_over(&self) -> broadcast::Receiver<ConversationId> {
+        self.handed_over.subscribe()
+    }
+
+    /// Tells those who watch.
+    pub(super) fn tell_handed_over(&self, conversations: Vec<ConversationId>) {
+        for conversation in conversations {
+            // Nobody watches in a command.
+            let _ = self.handed_over.send(conversation);
+        }
+    }
+
     /// What the time does to messages: one that was perhaps sent and of which nothing was heard is shown to a
     /// person; one that was not delivered in 30 days has expired.
     ///

@@ -3,14 +3,15 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::conversations::{CONVERSATION, ConversationState, holder, referral};
+use super::contacts::KnownContact;
+use super::conversations::{CONVERSATION, ConversationState, QUOTED, holder, referral, speaker};
 use super::dialect::{Connection, Row};
 use super::outbox::{self, NewOutboxRow};
 use super::rows::{json, number, optional_number, optional_text, text};
 use super::tickets::Ticket;
 use super::{Store, StoreError};
 use crate::domain::{
-    Answer, ConversationId, Holder, InboundContent, Lane, Language, Referral, Speaker,
+    Answer, ConversationId, Holder, InboundContent, Lane, Language, ProductId, Referral, Speaker,
 };
 
 /// A conversation in the desk's list.
@@ -53,6 +54,8 @@ pub struct DeskConversation {
     pub messages: Vec<DeskMessage>,
     /// Its tickets, newest first.
     pub tickets: Vec<Ticket>,
+    /// Contacts that a message has shown as perhaps the same person.
+    pub perhaps: Vec<KnownContact>,
 }
 
 /// One message of a transcript.
@@ -72,6 +75,15 @@ pub struct DeskMessage {
     /// Since when it has other words than it was sent with, milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<i64>,
+    /// Of a customer: the message that it quotes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quoted: Option<DeskQuote>,
+    /// Of a customer: the product whose card it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product: Option<ProductId>,
+    /// The emoji with which the customer reacted to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reaction: Option<String>,
     /// The file that came with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<DeskMedia>,
@@ -80,6 +92,17 @@ pub struct DeskMessage {
     pub delivery: Option<DeskDelivery>,
     /// Milliseconds since 1970.
     pub at: i64,
+}
+
+/// A message that another one quotes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeskQuote {
+    /// Its id.
+    pub id: String,
+    /// Who said it.
+    pub speaker: Speaker,
+    /// The text.
+    pub text: String,
 }
 
 /// A file of a message.
@@ -109,11 +132,17 @@ pub struct DeskDelivery {
     pub fault: Option<String>,
 }
 
-const OVERVIEW: &str = "SELECT v.id, v.channel, c.name, v.language, v.holder, v.referral, \
+const OVERVIEW: &str = "SELECT v.id, v.channel, c.id AS contact_id, c.name, v.language, v.holder, v.referral, \
     CASE WHEN c.channel = 'whatsapp' THEN COALESCE(c.phone, c.user_id, c.address) ELSE c.address END \
     AS address, v.hand_off_reason, v.waiting_since, v.updated_at, v.summary, \
     (SELECT m.text FROM messages m WHERE m.conversation_id = v.id ORDER BY m.id DESC LIMIT 1) AS last \
     FROM conversations v JOIN contacts c ON c.id = v.contact_id";
+
+/// The customer's last reaction to the message `m`, sent as `o` or received as `i`.
+const REACTION: &str = "(SELECT r.content FROM inbox r WHERE r.channel = v.channel AND r.recipient = v.recipient \
+    AND r.target IS NOT NULL AND r.target = COALESCE(o.external_id, i.external_id) \
+    AND r.conversation_id = m.conversation_id AND r.content LIKE '{_type_:_reaction_%' \
+    ORDER BY r.sent_at DESC, r.external_id DESC LIMIT 1)";
 
 impl Store {
     /// The conversations a person holds, longest waiting first, then the others, newest first.
@@ -176,6 +205,7 @@ impl Store {
             triage: triage.map(serde_json::to_value).transpose()?,
             messages: self.transcript(id, "", 200).await?,
             tickets: self.tickets(id).await?,
+            perhaps: self.perhaps_same(&text(&row, "contact_id")?.into()).await?,
         }))
     }
 
@@ -190,11 +220,13 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<DeskMessage>, StoreError> {
         let rows = sqlx::query(
-            "SELECT m.id, m.speaker, m.text, m.body, m.at, m.edited_at, o.state, o.delivery, o.repeated, \
-             o.fault, f.state AS file_state, f.mime_type, f.filename, f.fault AS file_fault \
-             FROM messages m LEFT JOIN outbox o ON o.message_id = m.id \
-             LEFT JOIN media f ON f.message_id = m.id \
-             WHERE m.conversation_id = $1 AND m.id > $2 ORDER BY m.id DESC LIMIT $3",
+            sqlx::AssertSqlSafe(format!("SELECT m.id, m.speaker, m.text, m.body, m.at, m.edited_at, m.product, \
+             o.state, o.delivery, o.repeated, o.fault, f.state AS file_state, f.mime_type, f.filename, \
+             f.fault AS file_fault, q.id AS quoted_id, q.speaker AS quoted_speaker, q.text AS quoted_text, \
+             {REACTION} AS reaction FROM messages m JOIN conversations v ON v.id = m.conversation_id \
+             LEFT JOIN outbox o ON o.message_id = m.id LEFT JOIN inbox i ON i.id = m.id \
+             LEFT JOIN media f ON f.message_id = m.id {QUOTED} \
+             WHERE m.conversation_id = $1 AND m.id > $2 ORDER BY m.id DESC LIMIT $3")),
         )
         .bind(id.as_str())
         .bind(after)
@@ -315,11 +347,7 @@ impl DeskOverview {
 
 impl DeskMessage {
     fn read(row: &Row) -> Result<Self, StoreError> {
-        let speaker = match text(row, "speaker")?.as_str() {
-            "customer" => Speaker::Customer,
-            "human" => Speaker::Human,
-            _ => Speaker::Agent,
-        };
+        let speaker = speaker(&text(row, "speaker")?);
         let (answer, kind) = if speaker == Speaker::Customer {
             let content = json::<InboundContent>(row, "body")?;
             (None, content.kind().map(str::to_owned))
@@ -333,10 +361,37 @@ impl DeskMessage {
             answer,
             kind,
             edited_at: optional_number(row, "edited_at")?,
+            quoted: DeskQuote::read(row)?,
+            product: optional_text(row, "product")?.map(ProductId),
+            reaction: reaction(row)?,
             media: DeskMedia::read(row)?,
             delivery: DeskDelivery::read(row)?,
             at: number(row, "at")?,
         })
+    }
+}
+
+/// The emoji of a reaction as it is kept; none when it was taken back.
+fn reaction(row: &Row) -> Result<Option<String>, StoreError> {
+    let Some(kept) = optional_text(row, "reaction")? else {
+        return Ok(None);
+    };
+    if let InboundContent::Reaction { emoji, .. } = serde_json::from_str(&kept)? {
+        return Ok(emoji);
+    }
+    Ok(None)
+}
+
+impl DeskQuote {
+    fn read(row: &Row) -> Result<Option<Self>, StoreError> {
+        let Some(id) = optional_text(row, "quoted_id")? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            id,
+            speaker: speaker(&text(row, "quoted_speaker")?),
+            text: text(row, "quoted_text")?,
+        }))
     }
 }
 

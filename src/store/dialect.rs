@@ -16,6 +16,11 @@ use super::StoreError;
 /// So long a connection waits for a lock, and a reader for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The kind of database.
+pub type Database = sqlx::Sqlite;
+/// So many statements a connection keeps prepared.
+const STATEMENTS: usize = 512;
+
 /// A connection.
 pub type Connection = SqliteConnection;
 /// The pool for reading.
@@ -28,7 +33,7 @@ pub const BEGIN: &str = "BEGIN IMMEDIATE";
 
 const FILE: &str = "sportello.db";
 
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "counter", include_str!("migrations/0001_counter.sql")),
     (2, "outbox", include_str!("migrations/0002_outbox.sql")),
     (3, "inbound", include_str!("migrations/0003_inbound.sql")),
@@ -38,6 +43,8 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
         "templates",
         include_str!("migrations/0005_templates.sql"),
     ),
+    (6, "arrivals", include_str!("migrations/0006_arrivals.sql")),
+    (7, "gaps", include_str!("migrations/0007_gaps.sql")),
     (8, "callers", include_str!("migrations/0008_callers.sql")),
 ];
 
@@ -68,6 +75,7 @@ fn options(folder: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file(folder))
         .busy_timeout(PATIENCE)
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()
 }
 

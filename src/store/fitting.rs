@@ -18,17 +18,47 @@ pub(super) enum Unfit {
     NoConsent,
 }
 
-/// Whether a row's template may be used: the channel has approved it, and it is not stopped. Then, whether the channel
-/// counts it as marketing now, whatever it was when the row was made.
-pub(super) async fn usable(
+/// What may be sent to a contact.
+pub(super) struct Fit {
+    /// The template may be used: the channel has approved it, and it is not stopped.
+    pub usable: bool,
+    /// It sells: by its row, or by what the channel says of its template now.
+    pub marketing: bool,
+    /// The contact has said yes to what sells; looked up only where it sells.
+    pub consent: bool,
+    /// What it is to the channel's rules.
+    pub category: MessageCategory,
+}
+
+/// What the channel and the contact allow of a template, or of words without one.
+pub(super) async fn fit(
     connection: &mut Connection,
-    template: &str,
-) -> Result<Option<bool>, StoreError> {
-    let Ok(template) = serde_json::from_str::<TemplateMessage>(template) else {
-        return Ok(None);
+    template: Option<&TemplateMessage>,
+    asked: MessageCategory,
+    contact: &str,
+) -> Result<Fit, StoreError> {
+    let known = match template {
+        Some(template) => known(connection, template).await?,
+        None => None,
     };
-    let known = known(connection, &template).await?;
-    Ok(known.map(|known| known.needs_consent()))
+    let told = known.as_ref().and_then(|known| known.category.as_ref());
+    let category = match told {
+        Some(TemplateCategory::Authentication) => MessageCategory::Authentication,
+        Some(TemplateCategory::Marketing | TemplateCategory::Other(_)) => {
+            MessageCategory::Marketing
+        }
+        Some(TemplateCategory::Utility) | None => asked,
+    };
+    let marketing =
+        asked == MessageCategory::Marketing || told.is_some_and(TemplateCategory::needs_consent);
+    let consent = marketing
+        && consent::latest(connection, contact, MARKETING).await? == Some(ConsentState::Granted);
+    Ok(Fit {
+        usable: known.is_some(),
+        marketing,
+        consent,
+        category,
+    })
 }
 
 /// The template as the channel has it, when it may be used.
@@ -69,21 +99,22 @@ pub(super) async fn fits(
     template: &TemplateMessage,
     contact: &str,
 ) -> Result<Result<MessageCategory, Unfit>, StoreError> {
-    let Some(known) = known(connection, template).await? else {
-        return Ok(Err(Unfit::NotUsable));
-    };
-    if known.needs_consent()
-        && consent::latest(connection, contact, MARKETING).await? != Some(ConsentState::Granted)
-    {
-        return Ok(Err(Unfit::NoConsent));
-    }
-    Ok(Ok(match known.category {
-        Some(TemplateCategory::Authentication) => MessageCategory::Authentication,
-        Some(TemplateCategory::Marketing | TemplateCategory::Other(_)) => {
-            MessageCategory::Marketing
-        }
-        Some(TemplateCategory::Utility) | None => MessageCategory::Utility,
-    }))
+    let fit = fit(
+        connection,
+        Some(template),
+        MessageCategory::Utility,
+        contact,
+    )
+    .await?;
+    Ok(match fit {
+        Fit { usable: false, .. } => Err(Unfit::NotUsable),
+        Fit {
+            marketing: true,
+            consent: false,
+            ..
+        } => Err(Unfit::NoConsent),
+        Fit { category, .. } => Ok(category),
+    })
 }
 
 /// The template to send instead of free words, as the row's JSON, and its category: the one that the message

@@ -12,7 +12,7 @@ pub(super) const WINDOW: i64 = 24 * 60 * 60 * 1_000;
 pub(super) const UNREACHABLE: i64 = 3;
 /// A notification looks again after this time while a person holds the conversation.
 const HELD: i64 = 10 * 60 * 1_000;
-/// The row before it is being sent: look again soon.
+/// The row before it is being sent, or something came that is not worked in: look again soon.
 const BEHIND: i64 = 250;
 
 /// Why a message is never sent.
@@ -72,6 +72,8 @@ pub(super) struct Facts {
     pub regardless: bool,
     pub attempts: i64,
     pub capped: bool,
+    /// How often a file in it was refused.
+    pub media_tries: i64,
     pub holder: Holder,
     pub last_inbound_at: Option<i64>,
     pub free_until: Option<i64>,
@@ -83,6 +85,8 @@ pub(super) struct Facts {
     pub behind: bool,
     /// Of a row with a one-time code: until when it is worth sending; the past when the code is gone.
     pub secret_until: Option<i64>,
+    /// Whether something came that is not worked in yet: it may be a STOP, or open the window.
+    pub unheard: bool,
 }
 
 /// What a lookup tells beside the row.
@@ -110,11 +114,12 @@ pub(super) fn window_is_open(
 
 /// The row and all that is decided about it, for `FACTS` and a `WHERE` on `o`.
 pub(super) const FACTS: &str = "SELECT o.id, o.conversation_id, o.sender, o.lane, o.category, o.template, o.regardless, \
-    o.attempts, o.capped, CASE WHEN o.secret IS NULL AND o.secret_until IS NOT NULL THEN 0 ELSE o.secret_until END \
-    AS secret_until, v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
+    o.attempts, o.capped, o.media_tries, CASE WHEN o.secret IS NULL AND o.secret_until IS NOT NULL THEN 0 \
+    ELSE o.secret_until END AS secret_until, v.holder, v.contact_id, v.last_inbound_at, v.free_until, v.pair_free_at, \
     v.pair_held_until, v.pair_holds, c.undeliverable, \
     EXISTS (SELECT 1 FROM outbox p WHERE p.conversation_id = o.conversation_id AND p.lane = o.lane \
-    AND p.state IN ('queued', 'sending') AND p.state = 'sending' AND p.id <> o.id) AS behind \
+    AND p.state IN ('queued', 'sending') AND p.state = 'sending' AND p.id <> o.id) AS behind, \
+    EXISTS (SELECT 1 FROM arrivals WHERE id > '') AS unheard \
     FROM outbox o JOIN conversations v ON v.id = o.conversation_id JOIN contacts c ON c.id = v.contact_id";
 
 impl Facts {
@@ -130,6 +135,7 @@ impl Facts {
             regardless: number(row, "regardless")? != 0,
             attempts: number(row, "attempts")?,
             capped: number(row, "capped")? != 0,
+            media_tries: number(row, "media_tries")?,
             holder: holder(&text(row, "holder")?),
             last_inbound_at: optional_number(row, "last_inbound_at")?,
             free_until: optional_number(row, "free_until")?,
@@ -139,6 +145,7 @@ impl Facts {
             undeliverable: number(row, "undeliverable")?,
             behind: number(row, "behind")? != 0,
             secret_until: optional_number(row, "secret_until")?,
+            unheard: number(row, "unheard")? != 0,
         })
     }
 
@@ -157,7 +164,11 @@ impl Facts {
         if self.secret_until.is_some_and(|until| until <= now) {
             return Verdict::Refuse(Refusal::Spent);
         }
-        if self.template.is_none() && !self.window_is_open(now) {
+        let closed = self.template.is_none() && !self.window_is_open(now);
+        if self.unheard && (closed || self.lane == Lane::Bulk) {
+            return Verdict::Wait(now + BEHIND);
+        }
+        if closed {
             return Verdict::Held;
         }
         if self.holder == Holder::Human && !self.regardless {
@@ -211,6 +222,7 @@ mod tests {
             regardless: false,
             attempts: 0,
             capped: false,
+            media_tries: 0,
             holder: Holder::Agent,
             last_inbound_at: Some(NOW),
             free_until: None,
@@ -220,6 +232,7 @@ mod tests {
             undeliverable: 0,
             behind: false,
             secret_until: None,
+            unheard: false,
         }
     }
 
@@ -329,6 +342,22 @@ mod tests {
             ..campaign()
         };
         assert_eq!(inside.judge(&full, NOW), SEND);
+    }
+
+    #[test]
+    fn what_is_not_worked_in_yet_is_waited_for_where_it_may_matter() {
+        let unheard = |facts: Facts| Facts {
+            unheard: true,
+            ..facts
+        };
+        let soon = Verdict::Wait(NOW + BEHIND);
+        assert_eq!(unheard(reply()).judge(&ALL, NOW), SEND);
+        assert_eq!(unheard(campaign()).judge(&ALL, NOW), soon);
+        let closed = Facts {
+            last_inbound_at: None,
+            ..reply()
+        };
+        assert_eq!(unheard(closed).judge(&ALL, NOW), soon);
     }
 
     #[test]

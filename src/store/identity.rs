@@ -3,7 +3,11 @@
 //! The id is the person, the phone is theirs while they have it. Two contacts are never joined because a
 //! message names both: that is noted, and a person decides.
 
-use serde_json::json;
+mod merge;
+
+pub use merge::{MergeRefusal, Merged};
+
+use serde_json::{Value, json};
 
 use super::StoreError;
 use super::audit::{is_noted, note};
@@ -13,15 +17,15 @@ use crate::domain::{Channel, ContactId, Inbound, Moved};
 
 /// A contact as its row says.
 #[derive(Debug, Clone)]
-struct Known {
-    id: String,
+pub(super) struct Known {
+    pub(super) id: String,
     phone: Option<String>,
     user_id: Option<String>,
     name: Option<String>,
 }
 
 impl Known {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: text(row, "id")?,
             phone: optional_text(row, "phone")?,
@@ -226,19 +230,76 @@ impl Identity<'_> {
         now: i64,
     ) -> Result<(), StoreError> {
         let details = json!({ "phone": self.phone, "phone_of": phone.id, "user_id": self.user_id });
-        if !is_noted(connection, "contact_conflict", &user.id, &details).await? {
-            note(
-                connection,
-                "channel",
-                "contact_conflict",
-                &user.id,
-                &details,
-                now,
-            )
-            .await?;
-        }
-        Ok(())
+        perhaps_same(connection, &user.id, &details, now).await
     }
+}
+
+/// Notes once that a message showed two contacts as perhaps one person.
+async fn perhaps_same(
+    connection: &mut Connection,
+    contact: &str,
+    details: &Value,
+    now: i64,
+) -> Result<(), StoreError> {
+    if is_noted(connection, "contact_conflict", contact, details).await? {
+        return Ok(());
+    }
+    note(
+        connection,
+        "channel",
+        "contact_conflict",
+        contact,
+        details,
+        now,
+    )
+    .await
+}
+
+/// A customer whom the channel knew by an id only has shared their own phone when we asked for it. A phone
+/// that is known already stays; one that is somebody else's is noted, and a person decides.
+pub(super) async fn shared(
+    connection: &mut Connection,
+    conversation: &str,
+    phone: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    let (known, portfolio) = of_conversation(connection, conversation).await?;
+    if known.phone.is_some() || known.user_id.is_none() {
+        return Ok(());
+    }
+    if let Some(other) = find_phone(connection, &portfolio, phone).await? {
+        let details = json!({ "phone": phone, "phone_of": other.id, "user_id": known.user_id });
+        return perhaps_same(connection, &known.id, &details, now).await;
+    }
+    let details = json!({ "from": known.phone, "to": phone, "source": "contact_request" });
+    let changed = Known {
+        phone: Some(phone.to_owned()),
+        ..known
+    };
+    address(connection, &portfolio, &changed).await?;
+    note(
+        connection,
+        "channel",
+        "contact_phone",
+        &changed.id,
+        &details,
+        now,
+    )
+    .await
+}
+
+async fn of_conversation(
+    connection: &mut Connection,
+    conversation: &str,
+) -> Result<(Known, String), StoreError> {
+    let row = sqlx::query(
+        "SELECT c.id, c.phone, c.user_id, c.name, c.portfolio FROM contacts c \
+         JOIN conversations v ON v.contact_id = c.id WHERE v.id = $1",
+    )
+    .bind(conversation)
+    .fetch_one(connection)
+    .await?;
+    Ok((Known::read(&row)?, text(&row, "portfolio")?))
 }
 
 /// Gives the contact of a conversation another phone or id, because the channel says so. When somebody
@@ -252,14 +313,7 @@ pub(super) async fn moved(
     if *moved == Moved::default() {
         return Ok(());
     }
-    let row = sqlx::query(
-        "SELECT c.id, c.phone, c.user_id, c.name, c.portfolio FROM contacts c \
-         JOIN conversations v ON v.contact_id = c.id WHERE v.id = $1",
-    )
-    .bind(conversation)
-    .fetch_one(&mut *connection)
-    .await?;
-    let (known, portfolio) = (Known::read(&row)?, text(&row, "portfolio")?);
+    let (known, portfolio) = of_conversation(connection, conversation).await?;
     let mut holders = Vec::new();
     if let Some(phone) = &moved.phone {
         holders.extend(find_phone(connection, &portfolio, phone).await?);

@@ -7,18 +7,16 @@ use super::dead_letters::{self, NewDeadLetter};
 use super::deliveries::{self, Delivered};
 use super::dialect::Connection;
 use super::{Store, StoreError, channel, consent, notices};
-use crate::domain::{ChannelChange, ConversationId, Inbound, InboundContent, InboxId};
+use crate::domain::{
+    ChannelChange, ConversationId, Inbound, InboundContent, InboxId, consent_word,
+};
 
 /// So long a conversation is free that an advertisement led to, milliseconds (Meta's free entry point).
 const FREE_ENTRY: i64 = 72 * 60 * 60 * 1_000;
 
-/// Everything of one delivery, stored in one transaction.
+/// What a delivery brings, stored in one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Intake {
-    /// The raw body, card numbers masked; none for channels without one.
-    pub raw: Option<String>,
-    /// Why the body is kept aside, when it could not be read.
-    pub fault: Option<String>,
     /// The messages, each with the milliseconds to wait for more of a burst.
     pub messages: Vec<(Inbound, i64)>,
     /// What happened to messages of ours.
@@ -82,56 +80,56 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] when the disk takes no more; nothing is stored then.
     pub async fn accept(&self, intake: Intake, now: i64) -> Result<Vec<Accepted>, StoreError> {
-        self.write(move |connection| {
-            Box::pin(async move {
-                if let Some(raw) = &intake.raw {
-                    insert_raw(connection, raw, intake.fault.as_deref(), now).await?;
-                }
-                let mut accepted = Vec::with_capacity(intake.messages.len());
-                for (inbound, wait) in &intake.messages {
-                    let new = New {
-                        inbound,
-                        wait: *wait,
-                        patience: intake.patience,
-                        now,
-                    };
-                    accepted.push(new.insert(connection).await?);
-                }
-                for delivery in &intake.deliveries {
-                    deliveries::accept(connection, delivery, now).await?;
-                }
-                for event in &intake.events {
-                    insert_event(connection, event, now).await?;
-                }
-                for notice in &intake.notices {
-                    if insert_event(connection, &notice.event, now).await? {
-                        channel::apply(connection, &notice.change, now).await?;
-                    }
-                }
-                for letter in &intake.dead_letters {
-                    dead_letters::insert(connection, letter, now).await?;
-                }
-                Ok(accepted)
+        let taken = self
+            .write(move |connection| {
+                Box::pin(async move { take_in(connection, &intake, now).await })
             })
-        })
-        .await
+            .await?;
+        self.tell_handed_over(taken.handed_over);
+        Ok(taken.accepted)
     }
 }
 
-async fn insert_raw(
+/// What became of an intake.
+#[derive(Debug, Default)]
+pub(super) struct TakenIn {
+    pub accepted: Vec<Accepted>,
+    /// Conversations that came to a person.
+    pub handed_over: Vec<ConversationId>,
+}
+
+/// Works a delivery into contacts, conversations, transcripts and ledgers.
+pub(super) async fn take_in(
     connection: &mut Connection,
-    body: &str,
-    fault: Option<&str>,
+    intake: &Intake,
     now: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO webhooks (id, received_at, body, fault) VALUES ($1, $2, $3, $4)")
-        .bind(InboxId::new().0)
-        .bind(now)
-        .bind(body)
-        .bind(fault)
-        .execute(connection)
-        .await?;
-    Ok(())
+) -> Result<TakenIn, StoreError> {
+    let mut taken = TakenIn::default();
+    for (inbound, wait) in &intake.messages {
+        let new = New {
+            inbound,
+            wait: *wait,
+            patience: intake.patience,
+            now,
+        };
+        taken.accepted.push(new.insert(connection).await?);
+    }
+    for delivery in &intake.deliveries {
+        let handed_over = deliveries::accept(connection, delivery, now).await?;
+        taken.handed_over.extend(handed_over);
+    }
+    for event in &intake.events {
+        insert_event(connection, event, now).await?;
+    }
+    for notice in &intake.notices {
+        if insert_event(connection, &notice.event, now).await? {
+            channel::apply(connection, &notice.change, now).await?;
+        }
+    }
+    for letter in &intake.dead_letters {
+        dead_letters::insert(connection, letter, now).await?;
+    }
+    Ok(taken)
 }
 
 /// A message that may be new.
@@ -147,6 +145,7 @@ impl New<'_> {
     /// sender has given up since.
     async fn insert(&self, connection: &mut Connection) -> Result<Accepted, StoreError> {
         if let Some(conversation) = self.known(connection).await? {
+            notices::came_again(connection, self.inbound).await?;
             return Ok(Accepted {
                 id: None,
                 conversation,
@@ -180,7 +179,6 @@ impl New<'_> {
         };
         received.perform(connection).await?;
         refer(connection, &conversation, inbound).await?;
-        self.open_window(connection, &conversation).await?;
         self.consent(connection, &conversation, &id).await?;
         self.schedule(connection, &conversation).await?;
         Ok(Accepted {
@@ -197,7 +195,8 @@ impl New<'_> {
         id: &InboxId,
     ) -> Result<(), StoreError> {
         let words = self.inbound.content.words();
-        let Some(words) = words.filter(|_| self.inbound.channel.is_sent()) else {
+        let words = words.filter(|_| self.inbound.channel.is_sent());
+        let Some(words) = words.filter(|words| consent_word(words).is_some()) else {
             return Ok(());
         };
         let contact: String = sqlx::query("SELECT contact_id FROM conversations WHERE id = $1")
@@ -206,45 +205,6 @@ impl New<'_> {
             .await?
             .try_get(0)?;
         consent::heard(connection, &contact, words, id, self.now).await?;
-        Ok(())
-    }
-
-    /// A customer who writes can be answered for 24 hours, after an advertisement for 72, and is reachable. What the
-    /// channel only tells about a customer opens nothing.
-    async fn open_window(
-        &self,
-        connection: &mut Connection,
-        conversation: &ConversationId,
-    ) -> Result<(), StoreError> {
-        if self.inbound.content.is_silent() {
-            return Ok(());
-        }
-        let sent_at = self.inbound.sent_at.saturating_mul(1_000);
-        let written_at = if sent_at > 0 {
-            sent_at.min(self.now)
-        } else {
-            self.now
-        };
-        let referred = self.inbound.about.referral.is_some();
-        let free_until = referred.then(|| written_at + FREE_ENTRY);
-        sqlx::query(
-            "UPDATE conversations SET \
-             last_inbound_at = CASE WHEN last_inbound_at > $1 THEN last_inbound_at ELSE $1 END, \
-             free_until = CASE WHEN $2 IS NULL OR free_until > $2 THEN free_until ELSE $2 END \
-             WHERE id = $3",
-        )
-        .bind(written_at)
-        .bind(free_until)
-        .bind(conversation.as_str())
-        .execute(&mut *connection)
-        .await?;
-        sqlx::query(
-            "UPDATE contacts SET undeliverable = 0 WHERE undeliverable > 0 \
-             AND id = (SELECT contact_id FROM conversations WHERE id = $1)",
-        )
-        .bind(conversation.as_str())
-        .execute(connection)
-        .await?;
         Ok(())
     }
 
@@ -278,18 +238,65 @@ impl New<'_> {
         is_awaited.then(|| self.now + self.patience.voice)
     }
 
-    /// More of a burst postpones the turn, but not for ever. What is late comes with more of its kind.
+    /// What a message changes in its conversation. A customer who writes can be answered for 24 hours, after
+    /// an advertisement for 72, and is reachable; what the channel only tells about a customer opens nothing.
     async fn schedule(
         &self,
         connection: &mut Connection,
         conversation: &ConversationId,
     ) -> Result<(), StoreError> {
+        let written_at = (!self.inbound.content.is_silent()).then(|| self.written_at());
+        let referred = self.inbound.about.referral.is_some();
+        let free_until = written_at
+            .filter(|_| referred)
+            .map(|written_at| written_at + FREE_ENTRY);
+        sqlx::query(
+            "UPDATE conversations SET due_at = $1, updated_at = $2, \
+             last_inbound_at = CASE WHEN $3 IS NULL OR last_inbound_at > $3 THEN last_inbound_at ELSE $3 END, \
+             free_until = CASE WHEN $4 IS NULL OR free_until > $4 THEN free_until ELSE $4 END \
+             WHERE id = $5",
+        )
+        .bind(self.due(connection, conversation).await?)
+        .bind(self.now)
+        .bind(written_at)
+        .bind(free_until)
+        .bind(conversation.as_str())
+        .execute(&mut *connection)
+        .await?;
+        if written_at.is_some() {
+            sqlx::query(
+                "UPDATE contacts SET undeliverable = 0 WHERE undeliverable > 0 \
+                 AND id = (SELECT contact_id FROM conversations WHERE id = $1)",
+            )
+            .bind(conversation.as_str())
+            .execute(connection)
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// When the customer wrote, milliseconds; never in the future.
+    fn written_at(&self) -> i64 {
+        let sent_at = self.inbound.sent_at.saturating_mul(1_000);
+        if sent_at > 0 {
+            sent_at.min(self.now)
+        } else {
+            self.now
+        }
+    }
+
+    /// More of a burst postpones the turn, but not for ever. What is late comes with more of its kind.
+    async fn due(
+        &self,
+        connection: &mut Connection,
+        conversation: &ConversationId,
+    ) -> Result<i64, StoreError> {
         let row = sqlx::query(
             "SELECT MIN(received_at), MAX(ready_at) FROM inbox \
              WHERE conversation_id = $1 AND turn_id IS NULL",
         )
         .bind(conversation.as_str())
-        .fetch_one(&mut *connection)
+        .fetch_one(connection)
         .await?;
         let first: Option<i64> = row.try_get(0)?;
         let ready: Option<i64> = row.try_get(1)?;
@@ -300,13 +307,7 @@ impl New<'_> {
             self.wait
         };
         let due = (self.now + wait).min(first.unwrap_or(self.now) + burst);
-        sqlx::query("UPDATE conversations SET due_at = $1, updated_at = $2 WHERE id = $3")
-            .bind(due.max(ready.unwrap_or(due)))
-            .bind(self.now)
-            .bind(conversation.as_str())
-            .execute(connection)
-            .await?;
-        Ok(())
+        Ok(due.max(ready.unwrap_or(due)))
     }
 }
 

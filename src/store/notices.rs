@@ -5,9 +5,9 @@
 
 use super::desk::hold;
 use super::dialect::{Connection, Row};
-use super::rows::{json, text};
-use super::{StoreError, identity, media};
-use crate::domain::{Answer, ConversationId, Holder, Inbound, InboundContent, InboxId};
+use super::rows::{json, number, optional_number, text};
+use super::{StoreError, identity, media, raw};
+use crate::domain::{Answer, ConversationId, Holder, Inbound, InboundContent, InboxId, ProductId};
 
 /// The kind that a message has after it was taken back.
 const REVOKED: &str = "revoked";
@@ -23,10 +23,12 @@ pub(super) struct Received<'a> {
     pub now: i64,
 }
 
-/// The channel's id of the message that a notice changes or takes back.
+/// The channel's id of the message that a notice changes, takes back or reacts to.
 pub(super) fn target(content: &InboundContent) -> Option<&str> {
     match content {
-        InboundContent::Edit { message, .. } | InboundContent::Revoke { message } => Some(message),
+        InboundContent::Edit { message, .. }
+        | InboundContent::Revoke { message }
+        | InboundContent::Reaction { message, .. } => Some(message),
         InboundContent::Echo { content } => target(content),
         InboundContent::Text { .. }
         | InboundContent::Choice { .. }
@@ -35,12 +37,33 @@ pub(super) fn target(content: &InboundContent) -> Option<&str> {
         | InboundContent::Contacts { .. }
         | InboundContent::Cart(_)
         | InboundContent::Form { .. }
-        | InboundContent::Reaction { .. }
         | InboundContent::CallPermission { .. }
         | InboundContent::Moved(_)
         | InboundContent::Unreadable { .. }
         | InboundContent::Unknown { .. }
         | InboundContent::Silent { .. } => None,
+    }
+}
+
+/// A channel delivers what it is not sure of again. What was taken back meanwhile is in the body of that
+/// delivery, too.
+pub(super) async fn came_again(
+    connection: &mut Connection,
+    inbound: &Inbound,
+) -> Result<(), StoreError> {
+    let original = target(&inbound.content).unwrap_or(&inbound.external_id);
+    let revoked = sqlx::query(
+        "SELECT i.received_at AS at FROM inbox i JOIN messages m ON m.id = i.id WHERE i.channel = $1 \
+         AND i.recipient = $2 AND i.external_id = $3 AND m.revoked_at IS NOT NULL",
+    )
+    .bind(inbound.channel.name())
+    .bind(&inbound.recipient)
+    .bind(original)
+    .fetch_optional(&mut *connection)
+    .await?;
+    match revoked {
+        Some(row) => raw::forget(connection, original, number(&row, "at")?).await,
+        None => Ok(()),
     }
 }
 
@@ -64,8 +87,29 @@ impl Received<'_> {
             return Ok(());
         } else {
             self.said(connection, "customer", content).await?;
+            self.shared_phone(connection, content).await?;
         }
         self.settle(connection, &self.inbound.external_id).await
+    }
+
+    /// A customer without a phone may have told theirs because we asked.
+    async fn shared_phone(
+        &self,
+        connection: &mut Connection,
+        content: &InboundContent,
+    ) -> Result<(), StoreError> {
+        let InboundContent::Contacts {
+            own_phone: Some(phone),
+            ..
+        } = content
+        else {
+            return Ok(());
+        };
+        if self.inbound.about.forwarded {
+            return Ok(());
+        }
+        let conversation = self.conversation.as_str();
+        identity::shared(connection, conversation, phone, self.now).await
     }
 
     /// A colleague wrote on the phone app: the bot is silent from now on. Our own messages are not news.
@@ -93,8 +137,8 @@ impl Received<'_> {
     ) -> Result<(), StoreError> {
         let (shown, body) = shown(content, speaker)?;
         sqlx::query(
-            "INSERT INTO messages (id, conversation_id, speaker, text, body, at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO messages (id, conversation_id, speaker, text, body, at, quoted, product) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(self.id.as_str())
         .bind(self.conversation.as_str())
@@ -102,6 +146,8 @@ impl Received<'_> {
         .bind(shown)
         .bind(body)
         .bind(self.now)
+        .bind(&self.inbound.about.reply_to)
+        .bind(self.inbound.about.product.as_ref().map(ProductId::as_str))
         .execute(&mut *connection)
         .await?;
         let number = &self.inbound.recipient;
@@ -111,6 +157,10 @@ impl Received<'_> {
     /// Brings a message to where all the notices about it leave it: taken back if one takes it back, else
     /// with the words of the latest edit.
     async fn settle(&self, connection: &mut Connection, original: &str) -> Result<(), StoreError> {
+        let notices = self.notices(connection, original).await?;
+        if notices.is_empty() {
+            return Ok(());
+        }
         let row = sqlx::query(
             "SELECT id, content FROM inbox WHERE channel = $1 AND recipient = $2 AND external_id = $3 \
              AND conversation_id = $4",
@@ -123,14 +173,35 @@ impl Received<'_> {
         .await?;
         let Some(row) = row else { return Ok(()) };
         let message = Original::read(&row)?;
-        match message.end(self.notices(connection, original).await?) {
+        match message.end(notices) {
             End::Unchanged => Ok(()),
             End::Edited(content) => message.edit(connection, self, &content).await,
             End::Revoked => {
                 message.revoke(connection, self.now).await?;
-                self.forget_edits(connection, original).await
+                self.forget_edits(connection, original).await?;
+                let since = self.first(connection, original).await?;
+                raw::forget(connection, original, since).await
             }
         }
+    }
+
+    /// When the message, or a notice about it, came first.
+    async fn first(&self, connection: &mut Connection, original: &str) -> Result<i64, StoreError> {
+        let mut first = self.now;
+        for statement in [
+            "SELECT MIN(received_at) AS at FROM inbox WHERE channel = $1 AND recipient = $2 AND external_id = $3",
+            "SELECT MIN(received_at) AS at FROM inbox WHERE channel = $1 AND recipient = $2 AND target = $3 \
+             AND target IS NOT NULL",
+        ] {
+            let row = sqlx::query(statement)
+                .bind(self.inbound.channel.name())
+                .bind(&self.inbound.recipient)
+                .bind(original)
+                .fetch_one(&mut *connection)
+                .await?;
+            first = first.min(optional_number(&row, "at")?.unwrap_or(first));
+        }
+        Ok(first)
     }
 
     async fn notices(

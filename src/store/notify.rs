@@ -1,15 +1,14 @@
 //! Messages that we begin: once under a key, inside the day as text, else as a template; and what is checked
 //! again when they are sent.
 
-use super::conversations::{CONVERSATION, ConversationState, ensure};
+use super::conversations::{CONVERSATION, ConversationState, ensure, unsaid};
 use super::dialect::Connection;
 use super::fitting::{Unfit, fits};
 use super::outbox::{self, Kind, NewOutboxRow};
 use super::rows::{optional_number, text};
 use super::{Store, StoreError, gate};
 use crate::domain::{
-    About, Answer, Channel, ConversationId, Inbound, InboundContent, Lane, Language,
-    MessageCategory,
+    Answer, Channel, ConversationId, Inbound, Lane, Language, MessageCategory, TemplateMessage,
 };
 
 /// A message that we begin.
@@ -76,18 +75,10 @@ async fn say(
         let conversation = ConversationId(text(&row, "conversation_id")?);
         return Ok(Notified::Before { conversation });
     }
+    let (phone, sender) = (&notification.phone, &notification.sender);
     let opened = Inbound {
-        channel: Channel::Whatsapp,
-        recipient: notification.sender.clone(),
-        external_id: String::new(),
-        sender: notification.phone.clone(),
-        phone: Some(notification.phone.clone()),
-        name: None,
-        sent_at: now / 1000,
-        content: InboundContent::Silent {
-            kind: "opened".to_owned(),
-        },
-        about: About::default(),
+        phone: Some(phone.clone()),
+        ..unsaid(Channel::Whatsapp, phone, sender, now)
     };
     let conversation = ensure(connection, &opened, now).await?;
     let row = sqlx::query(CONVERSATION)
@@ -103,12 +94,7 @@ async fn say(
         };
         category = match fits(connection, template, state.contact.id.as_str()).await? {
             Ok(category) => category,
-            Err(Unfit::NoConsent) => return Ok(Notified::NoConsent),
-            Err(Unfit::NotUsable) => {
-                let (name, language) = (&template.name, &template.language);
-                let why = format!("`{name}` ({language}) is not approved");
-                return Ok(Notified::NoTemplate(why));
-            }
+            Err(unfit) => return Ok(not_notified(template, unfit)),
         };
     }
     let message = NewOutboxRow {
@@ -135,6 +121,16 @@ async fn say(
         conversation,
         template: as_template,
     })
+}
+
+fn not_notified(template: &TemplateMessage, unfit: Unfit) -> Notified {
+    match unfit {
+        Unfit::NoConsent => Notified::NoConsent,
+        Unfit::NotUsable => Notified::NoTemplate(format!(
+            "`{}` ({}) is not approved",
+            template.name, template.language
+        )),
+    }
 }
 
 /// Whether free words may be sent.

@@ -256,6 +256,7 @@ impl OutboxRow {
                 recipient: text(row, "recipient")?,
                 answer,
                 language: parsed(row, "language")?,
+                upload: number(row, "media_tries")? > 0,
             },
             conversation: text(row, "conversation_id")?.into(),
             attempts: number(row, "attempts")?,

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 
 use super::StoreError;
 use super::dialect::Connection;
+use super::rows::text;
 
 /// Buckets count microseconds; everything else counts milliseconds.
 const MICROS: i64 = 1_000;
@@ -25,8 +26,11 @@ const PORTFOLIO: &str = "all";
 pub struct Pace {
     /// Messages a second of one number; at least 1. What comes in counts on WhatsApp's side as well.
     pub per_second: i64,
-    /// Different people in a rolling day to whom the portfolio writes first; none is unlimited.
+    /// Different people in a rolling day to whom the portfolio writes first, at most; without it the channel's
+    /// word alone counts.
     pub people_a_day: Option<i64>,
+    /// As many until the channel has told its own limit; none is unlimited.
+    pub people_untold: Option<i64>,
 }
 
 impl Default for Pace {
@@ -34,7 +38,21 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             per_second: 80,
-            people_a_day: Some(250),
+            people_a_day: None,
+            people_untold: Some(250),
+        }
+    }
+}
+
+impl Pace {
+    /// The people of a day, given what the channel tells: a number, `UNLIMITED`, or nothing yet. None is
+    /// unlimited.
+    fn people(&self, told: Option<&str>) -> Option<i64> {
+        let untold = || self.people_a_day.or(self.people_untold);
+        match told.map(|told| (told, told.parse::<i64>())) {
+            Some((_, Ok(told))) => Some(self.people_a_day.map_or(told, |most| most.min(told))),
+            Some(("UNLIMITED", Err(_))) => self.people_a_day,
+            Some((_, Err(_))) | None => untold(),
         }
     }
 }
@@ -86,7 +104,14 @@ pub(super) async fn may_reach(
     pace: &Pace,
     now: i64,
 ) -> Result<Result<(), i64>, StoreError> {
-    let Some(limit) = pace.people_a_day else {
+    // The channel tells a portfolio's limit with each of its numbers; its last word counts.
+    let told = sqlx::query(
+        "SELECT tier FROM channel_numbers WHERE tier IS NOT NULL ORDER BY tier_at DESC, number LIMIT 1",
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let told = told.map(|row| text(&row, "tier")).transpose()?;
+    let Some(limit) = pace.people(told.as_deref()) else {
         return Ok(Ok(()));
     };
     let since = now - DAY;
@@ -177,6 +202,38 @@ pub(super) async fn unreach(
     Ok(())
 }
 
+/// Two people turn out to be one, who counts once.
+pub(super) async fn same_person(
+    connection: &mut Connection,
+    keep: &str,
+    other: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    let since = now - DAY;
+    people(connection, since).await?;
+    for statement in [
+        "DELETE FROM reached WHERE contact_id IN ($1, $2) AND at <= $3",
+        "UPDATE reached SET contact_id = $1 WHERE contact_id = $2 AND at > $3 \
+         AND NOT EXISTS (SELECT 1 FROM reached k WHERE k.contact_id = $1)",
+    ] {
+        sqlx::query(statement)
+            .bind(keep)
+            .bind(other)
+            .bind(since)
+            .execute(&mut *connection)
+            .await?;
+    }
+    let twice = sqlx::query("DELETE FROM reached WHERE contact_id = $1")
+        .bind(other)
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+    if twice > 0 {
+        add_people(connection, -1).await?;
+    }
+    Ok(())
+}
+
 async fn add_people(connection: &mut Connection, more: i64) -> Result<(), StoreError> {
     sqlx::query("UPDATE reach SET people = people + $1 WHERE portfolio = $2")
         .bind(more)
@@ -218,12 +275,38 @@ mod tests {
         assert_eq!(number_waits(full_at, &pace, NOW + 5_000), None);
     }
 
+    #[test]
+    fn the_channels_limit_counts_and_ours_caps_it() {
+        let pace = |people_a_day, people_untold| Pace {
+            people_a_day,
+            people_untold,
+            ..Pace::default()
+        };
+        let unset = Pace::default();
+        assert_eq!(unset.people(None), Some(250));
+        assert_eq!(unset.people(Some("2000")), Some(2_000));
+        assert_eq!(unset.people(Some("UNLIMITED")), None);
+        assert_eq!(
+            unset.people(Some("NEW")),
+            Some(250),
+            "what we cannot read tells nothing"
+        );
+        let capped = pace(Some(1_000), None);
+        assert_eq!(capped.people(None), Some(1_000));
+        assert_eq!(capped.people(Some("250")), Some(250));
+        assert_eq!(capped.people(Some("10000")), Some(1_000));
+        assert_eq!(capped.people(Some("UNLIMITED")), Some(1_000));
+        let unlimited = pace(None, None);
+        assert_eq!(unlimited.people(None), None);
+        assert_eq!(unlimited.people(Some("250")), Some(250));
+    }
+
     proptest! {
         #[test]
         fn no_second_has_more_than_twice_the_rate(
             rate in 1..200_i64, steps in prop::collection::vec(0..40_i64, 1..400),
         ) {
-            let pace = Pace { per_second: rate, people_a_day: None };
+            let pace = Pace { per_second: rate, ..Pace::default() };
             let (mut full_at, mut now) = (0, NOW);
             let mut sent: Vec<i64> = Vec::new();
             for step in steps {

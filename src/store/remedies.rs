@@ -102,7 +102,8 @@ pub(super) async fn apply(
             Ok(false)
         }
         ErrorClass::OptedOut => {
-            consent::revoke_by_channel(connection, &facts.contact, failure.code, now).await?;
+            let no = consent::by_channel(failure.code, Some(facts.id.clone()));
+            consent::record(connection, &facts.contact, &no, now).await?;
             fail(connection, facts, failure, now).await?;
             Ok(false)
         }
@@ -110,14 +111,21 @@ pub(super) async fn apply(
             fail(connection, facts, failure, now).await?;
             Ok(false)
         }
-        ErrorClass::Media if facts.attempts < 2 => {
-            again(connection, facts, now + WAIT, failure, now).await?;
-            Ok(false)
-        }
-        ErrorClass::Payload | ErrorClass::Media => {
-            alerts::raise(connection, "payload", &facts.sender, &failure.fault, now).await?;
-            give_up(connection, facts, failure, now).await
-        }
+        ErrorClass::Media => match file(facts, now) {
+            File::Upload => {
+                refused_file(connection, facts, facts.template.is_some()).await?;
+                again(connection, facts, now + WAIT, failure, now).await?;
+                Ok(false)
+            }
+            File::LeaveOut => {
+                refused_file(connection, facts, false).await?;
+                alerts::raise(connection, "media", &facts.sender, &failure.fault, now).await?;
+                again(connection, facts, now, failure, now).await?;
+                Ok(false)
+            }
+            File::Needed => wrong_request(connection, facts, failure, now).await,
+        },
+        ErrorClass::Payload => wrong_request(connection, facts, failure, now).await,
         ErrorClass::Template => {
             if let Some(template) = &facts.template {
                 fitting::stop(connection, template, &failure.fault, now).await?;
@@ -143,6 +151,53 @@ pub(super) async fn apply(
             Ok(false)
         }
     }
+}
+
+/// What is done about a file of ours that was refused.
+enum File {
+    /// It is taken from its address by us, and uploaded.
+    Upload,
+    /// The words go without it.
+    LeaveOut,
+    /// Nothing may go without it, or it went without already.
+    Needed,
+}
+
+/// A file travels in a template's header only. Free words say the same while they may be sent.
+fn file(facts: &Facts, now: i64) -> File {
+    match facts.media_tries {
+        0 => File::Upload,
+        1 if facts.template.is_some() && facts.window_is_open(now) => File::LeaveOut,
+        _ => File::Needed,
+    }
+}
+
+async fn refused_file(
+    connection: &mut Connection,
+    facts: &Facts,
+    as_template: bool,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE outbox SET media_tries = media_tries + 1, \
+         template = CASE WHEN $1 = 1 THEN template ELSE NULL END, \
+         category = CASE WHEN $1 = 1 THEN category ELSE 'service' END WHERE id = $2",
+    )
+    .bind(i64::from(as_template))
+    .bind(&facts.id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A fault of ours: a person looks at it, and at the customer.
+async fn wrong_request(
+    connection: &mut Connection,
+    facts: &Facts,
+    failure: &Failure,
+    now: i64,
+) -> Result<bool, StoreError> {
+    alerts::raise(connection, "payload", &facts.sender, &failure.fault, now).await?;
+    give_up(connection, facts, failure, now).await
 }
 
 /// What is undone by a message that was accepted.

@@ -7,8 +7,8 @@ use super::outbox::{OutboxRow, promote};
 use super::pace::{self, Pace};
 use super::remedies::{self, Failure};
 use super::rows::{number, optional_number, optional_text, text};
-use super::{Store, StoreError, consent, fitting};
-use crate::domain::{ConsentState, ConversationId, ErrorClass, Lane, MARKETING, MessageCategory};
+use super::{Store, StoreError, fitting};
+use crate::domain::{ConversationId, ErrorClass, Lane};
 
 /// So many rows are looked at in one transaction.
 const LOOKS: usize = 64;
@@ -281,19 +281,22 @@ async fn permits(
     pace: &Pace,
     now: i64,
 ) -> Result<Permits, StoreError> {
+    // A template that cannot be read is not usable.
+    let template = facts.template.as_deref();
+    let template = template.and_then(|template| serde_json::from_str(template).ok());
+    let fit = fitting::fit(
+        connection,
+        template.as_ref(),
+        facts.category,
+        &facts.contact,
+    )
+    .await?;
     let mut permits = Permits {
-        marketing: facts.category == MessageCategory::Marketing,
-        ..Permits::default()
+        marketing: fit.marketing,
+        consent: fit.consent,
+        usable: fit.usable,
+        reach_from: None,
     };
-    if let Some(template) = &facts.template {
-        let known = fitting::usable(connection, template).await?;
-        permits.usable = known.is_some();
-        permits.marketing |= known == Some(true);
-    }
-    if permits.marketing {
-        let latest = consent::latest(connection, &facts.contact, MARKETING).await?;
-        permits.consent = latest == Some(ConsentState::Granted);
-    }
     if facts.initiates(now) {
         let reach = pace::may_reach(connection, &facts.contact, pace, now).await?;
         permits.reach_from = reach.err();
@@ -335,7 +338,8 @@ async fn mark(
     let row = sqlx::query(
         "UPDATE outbox SET state = 'sending', attempts = attempts + 1, epoch = epoch + 1, \
          lease_owner = $1, lease_until = $2, updated_at = $3 WHERE id = $4 \
-         RETURNING id, conversation_id, sender, recipient, language, answer, template, attempts, epoch, lease_until, secret",
+         RETURNING id, conversation_id, sender, recipient, language, answer, template, attempts, epoch, lease_until, \
+         media_tries, secret",
     )
     .bind(&taker.owner)
     .bind(lease_until)

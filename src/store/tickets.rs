@@ -155,7 +155,10 @@ async fn open(
     .fetch_optional(&mut *connection)
     .await?;
     match existing {
-        Some(row) => raise(connection, Ticket::read(&row)?, &ticket, now).await,
+        Some(row) => {
+            let words = (ticket.subject.as_str(), ticket.summary.as_str());
+            raise(connection, Ticket::read(&row)?, words, ticket.priority, now).await
+        }
         None => insert(connection, &ticket, now).await,
     }
 }
@@ -163,18 +166,16 @@ async fn open(
 async fn raise(
     connection: &mut Connection,
     open: Ticket,
-    ticket: &NewTicket,
+    (subject, more): (&str, &str),
+    priority: Priority,
     now: i64,
 ) -> Result<OpenedTicket, StoreError> {
-    let priority = open.priority.max(ticket.priority);
-    let known = open.summary.contains(&ticket.summary);
+    let priority = open.priority.max(priority);
+    let known = open.summary.contains(more);
     let summary = if known {
         open.summary
     } else {
-        format!(
-            "{}\n---\n{}: {}",
-            open.summary, ticket.subject, ticket.summary
-        )
+        format!("{}\n---\n{subject}: {more}", open.summary)
     };
     if !known || open.priority != priority {
         sqlx::query(
@@ -192,6 +193,36 @@ async fn raise(
         created: false,
         priority,
     })
+}
+
+/// Before two conversations become one: of two open tickets the one that stays takes up the other.
+pub(super) async fn fold(
+    connection: &mut Connection,
+    into: &str,
+    from: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    let both = sqlx::query(
+        "SELECT id, subject, summary, priority, state, created_at FROM tickets \
+         WHERE conversation_id IN ($1, $2) AND state = 'open' \
+         ORDER BY CASE WHEN conversation_id = $1 THEN 0 ELSE 1 END",
+    )
+    .bind(into)
+    .bind(from)
+    .fetch_all(&mut *connection)
+    .await?;
+    let [stays, goes] = both.as_slice() else {
+        return Ok(());
+    };
+    let (stays, goes) = (Ticket::read(stays)?, Ticket::read(goes)?);
+    let words = (goes.subject.as_str(), goes.summary.as_str());
+    raise(connection, stays, words, goes.priority, now).await?;
+    sqlx::query("UPDATE tickets SET state = 'closed', updated_at = $1 WHERE id = $2")
+        .bind(now)
+        .bind(goes.id.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 async fn insert(

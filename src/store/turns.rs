@@ -2,48 +2,13 @@
 
 use sqlx::Row as _;
 
+use super::claims::{Claim, load};
 use super::conversations::{CONVERSATION, ConversationState};
 use super::dialect::{Connection, Row};
 use super::outbox::{self, NewOutboxRow};
-use super::rows::{json, number, optional_text, text};
+use super::rows::{json, text};
 use super::{Store, StoreError};
-use crate::domain::{
-    Answer, ConversationId, History, HistoryEntry, Holder, InboundContent, InboxId, Language,
-    Outcome, Speaker, TurnId, TurnTrace,
-};
-
-/// So many entries of a conversation are read back for a turn.
-const HISTORY: i64 = 40;
-
-/// A conversation that this worker holds, with what waits in it.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    /// The conversation as it stood when it was claimed.
-    pub state: ConversationState,
-    /// The fence: a write with another epoch is refused.
-    pub epoch: i64,
-    /// How often this work was begun, this time included.
-    pub attempts: i64,
-    /// What waits, oldest first.
-    pub pending: Vec<PendingMessage>,
-    /// What was said before.
-    pub history: History,
-    /// Whether all that waits came late, and something newer was dealt with before.
-    pub outdated: bool,
-}
-
-/// A message that waits for a turn.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PendingMessage {
-    /// Its id.
-    pub id: InboxId,
-    /// The channel's id of it.
-    pub external_id: String,
-    /// What was sent.
-    pub content: InboundContent,
-    /// When it was received, milliseconds since 1970.
-    pub received_at: i64,
-}
+use crate::domain::{ConversationId, Holder, InboxId, Language, Outcome, TurnId, TurnTrace};
 
 /// Everything that ends a turn, written in one transaction.
 #[derive(Debug, Clone)]
@@ -268,110 +233,6 @@ impl TurnRecord {
     }
 }
 
-async fn load(connection: &mut Connection, claimed: &Row) -> Result<Claim, StoreError> {
-    let id = text(claimed, "id")?;
-    let row = sqlx::query(CONVERSATION)
-        .bind(&id)
-        .fetch_one(&mut *connection)
-        .await?;
-    let state = ConversationState::read(&row)?;
-    let rows = sqlx::query(
-        "SELECT id, external_id, content, received_at, late FROM inbox \
-         WHERE conversation_id = $1 AND turn_id IS NULL ORDER BY sent_at, id",
-    )
-    .bind(&id)
-    .fetch_all(&mut *connection)
-    .await?;
-    let pending = rows
-        .iter()
-        .map(|row| {
-            Ok(PendingMessage {
-                id: text(row, "id")?.into(),
-                external_id: text(row, "external_id")?,
-                content: json(row, "content")?,
-                received_at: number(row, "received_at")?,
-            })
-        })
-        .collect::<Result<Vec<_>, StoreError>>()?;
-    let mut late = true;
-    for row in &rows {
-        late &= number(row, "late")? != 0;
-    }
-    Ok(Claim {
-        outdated: late && !pending.is_empty() && !has_newest(connection, &id, &pending).await?,
-        history: history(connection, &id).await?,
-        state,
-        epoch: number(claimed, "lease_epoch")?,
-        attempts: number(claimed, "attempts")?,
-        pending,
-    })
-}
-
-/// Whether the customer's newest message is among those that wait.
-async fn has_newest(
-    connection: &mut Connection,
-    conversation: &str,
-    pending: &[PendingMessage],
-) -> Result<bool, StoreError> {
-    let newest = sqlx::query(
-        "SELECT i.id FROM inbox i JOIN messages m ON m.id = i.id \
-         WHERE i.conversation_id = $1 AND m.speaker = 'customer' \
-         ORDER BY i.sent_at DESC, i.id DESC LIMIT 1",
-    )
-    .bind(conversation)
-    .fetch_optional(connection)
-    .await?;
-    let Some(newest) = newest else {
-        return Ok(true);
-    };
-    let newest = text(&newest, "id")?;
-    Ok(pending.iter().any(|message| message.id.as_str() == newest))
-}
-
-async fn history(connection: &mut Connection, conversation: &str) -> Result<History, StoreError> {
-    let rows = sqlx::query(
-        "SELECT m.speaker, m.text, m.body, m.intent, m.awaiting, m.at FROM messages m \
-         WHERE m.conversation_id = $1 AND NOT EXISTS ( \
-         SELECT 1 FROM inbox i WHERE i.id = m.id AND i.turn_id IS NULL) \
-         ORDER BY m.id DESC LIMIT $2",
-    )
-    .bind(conversation)
-    .bind(HISTORY)
-    .fetch_all(connection)
-    .await?;
-    let entries = rows
-        .iter()
-        .rev()
-        .map(entry)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(History { entries })
-}
-
-fn entry(row: &Row) -> Result<HistoryEntry, StoreError> {
-    let speaker = match text(row, "speaker")?.as_str() {
-        "customer" => Speaker::Customer,
-        "human" => Speaker::Human,
-        _ => Speaker::Agent,
-    };
-    let products = if speaker == Speaker::Customer {
-        Vec::new()
-    } else {
-        json::<Answer>(row, "body")?
-            .products
-            .into_iter()
-            .map(|card| card.id)
-            .collect()
-    };
-    Ok(HistoryEntry {
-        speaker,
-        text: text(row, "text")?,
-        products,
-        intent: optional_text(row, "intent")?,
-        awaiting: optional_text(row, "awaiting")?,
-        at: number(row, "at")? / 1000,
-    })
-}
-
 async fn close(
     connection: &mut Connection,
     closing: Closing,
@@ -379,8 +240,9 @@ async fn close(
 ) -> Result<Outcome, StoreError> {
     let row = sqlx::query(CONVERSATION)
         .bind(closing.conversation.as_str())
-        .fetch_one(&mut *connection)
+        .fetch_optional(&mut *connection)
         .await?;
+    let row = row.ok_or(StoreError::Stale)?;
     let state = ConversationState::read(&row)?;
     let held = state.holder == Holder::Human && closing.outcome.answer().is_some();
     let outcome = if held {

@@ -23,7 +23,9 @@ pub struct Writer {
     task: Arc<Mutex<Option<tokio::task::JoinHandle<()>>>>,
 }
 
-trait Job: Send {
+/// A write that waits for the next transaction.
+pub trait Job: Send {
+    /// Does it.
     fn run<'c>(
         &'c mut self,
         connection: &'c mut Connection,
@@ -79,6 +81,15 @@ impl Writer {
         }
     }
 
+    /// A place in the queue.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] once the store is closed.
+    pub async fn place(&self) -> Result<mpsc::Permit<'_, Box<dyn Job>>, StoreError> {
+        let place = self.jobs.reserve().await;
+        place.map_err(|_| StoreError::Full("the store is closed".to_owned()))
+    }
+
     /// Commits what was handed in, refuses what comes later, and waits until the file is closed.
     pub async fn stop(&self) {
         self.stop.cancel();
@@ -104,13 +115,9 @@ impl Store {
             result: None,
             waiting,
         };
-        let stopped = || StoreError::Full("the store is closed".to_owned());
-        self.writer
-            .jobs
-            .send(Box::new(job))
-            .await
-            .map_err(|_| stopped())?;
-        done.await.map_err(|_| stopped())?
+        self.writer.place().await?.send(Box::new(job));
+        done.await
+            .map_err(|_| StoreError::Full("the store is closed".to_owned()))?
     }
 }
 
@@ -148,7 +155,7 @@ async fn write(
     }
 }
 
-/// Each job stands behind a savepoint, so that one that fails takes nothing of the others with it.
+/// Each job of several stands behind a savepoint, so that one that fails takes nothing of the others with it.
 /// The statements are plain ones: the library's own transactions lose count, and with it the
 /// connection, when the database rolls back by itself.
 async fn commit(
@@ -157,13 +164,16 @@ async fn commit(
     failures: &mut [Option<StoreError>],
 ) -> Result<(), StoreError> {
     sqlx::query(BEGIN).execute(&mut *connection).await?;
+    if let [job] = &mut *batch {
+        run(job, connection).await?;
+        sqlx::query("COMMIT").execute(connection).await?;
+        return Ok(());
+    }
     for (job, failure) in batch.iter_mut().zip(failures.iter_mut()) {
         sqlx::query("SAVEPOINT job")
             .execute(&mut *connection)
             .await?;
-        let ran = AssertUnwindSafe(job.run(connection)).catch_unwind().await;
-        let ran = ran.unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".to_owned())));
-        if let Err(error) = ran {
+        if let Err(error) = run(job, connection).await {
             *failure = Some(error.clone());
             let undone = sqlx::query("ROLLBACK TO SAVEPOINT job")
                 .execute(&mut *connection)
@@ -179,6 +189,11 @@ async fn commit(
     }
     sqlx::query("COMMIT").execute(connection).await?;
     Ok(())
+}
+
+async fn run(job: &mut Box<dyn Job>, connection: &mut Connection) -> Result<(), StoreError> {
+    let ran = AssertUnwindSafe(job.run(connection)).catch_unwind().await;
+    ran.unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".to_owned())))
 }
 
 #[cfg(test)]
@@ -211,6 +226,23 @@ mod tests {
             matches!(panicked, Err(StoreError::Failed(_))),
             "{panicked:?}"
         );
+        let half = store.setting("half", "undone".to_owned()).await.unwrap();
+        assert_eq!(half, "undone");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_alone_is_undone_and_the_next_one_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let wrong = store.write(|connection| {
+            Box::pin(async move {
+                sqlx::query("INSERT INTO settings (key, value) VALUES ('half', 'done')")
+                    .execute(connection)
+                    .await?;
+                Err::<(), _>(StoreError::Stale)
+            })
+        });
+        assert!(matches!(wrong.await, Err(StoreError::Stale)));
         let half = store.setting("half", "undone".to_owned()).await.unwrap();
         assert_eq!(half, "undone");
     }

@@ -27,8 +27,8 @@ const BODY_LIMIT: usize = 4 * 1024 * 1024;
 pub struct Door {
     /// The store.
     pub store: Store,
-    /// Rings when something was accepted.
-    pub inbox: Arc<Notify>,
+    /// Rings when something was stored.
+    pub arrivals: Arc<Notify>,
     /// The configuration of the channel; it has a secret.
     pub whatsapp: config::Whatsapp,
     /// Sorts what comes.
@@ -82,20 +82,20 @@ async fn deliver(State(door): State<Arc<Door>>, headers: HeaderMap, body: Bytes)
     }
     failpoint::point("webhook verified");
     // Reading 3 MB takes tens of milliseconds; small bodies are not worth another thread.
-    let intake = if body.len() > 64 * 1024 {
+    let arrival = if body.len() > 64 * 1024 {
         let door = Arc::clone(&door);
-        match tokio::task::spawn_blocking(move || door.sorter.intake(&body)).await {
-            Ok(intake) => intake,
+        match tokio::task::spawn_blocking(move || door.sorter.arrival(&body)).await {
+            Ok(arrival) => arrival,
             Err(_) => return StatusCode::SERVICE_UNAVAILABLE,
         }
     } else {
-        door.sorter.intake(&body)
+        door.sorter.arrival(&body)
     };
-    match door.store.accept(intake, clock::now()).await {
-        Ok(_) => {
+    match door.store.receive(arrival, clock::now()).await {
+        Ok(()) => {
             failpoint::point("webhook stored");
             metrics::counter!("sportello_webhooks_total", "result" => "stored").increment(1);
-            door.inbox.notify_one();
+            door.arrivals.notify_one();
             StatusCode::OK
         }
         Err(error) => {

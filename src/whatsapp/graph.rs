@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::render::{self, Style};
+use super::upload;
 use crate::config;
 use crate::ports::{Messenger, Outgoing, Seen, SendError, SentMessage};
 
@@ -45,6 +46,9 @@ pub struct GraphMessenger {
     token: Option<SecretString>,
     number_tokens: HashMap<String, SecretString>,
     style: Style,
+    /// For files of ours, which are fetched from anywhere.
+    files: Client,
+    timeout: Duration,
 }
 
 impl GraphMessenger {
@@ -85,6 +89,8 @@ impl GraphMessenger {
                 catalog_id: config.catalog_id.clone(),
                 pages: None,
             },
+            files: upload::client(timeout)?,
+            timeout,
         })
     }
 
@@ -95,28 +101,38 @@ impl GraphMessenger {
         self
     }
 
+    fn token(&self, sender: &str) -> Result<&str, SendError> {
+        let token = self.number_tokens.get(sender).or(self.token.as_ref());
+        token
+            .map(ExposeSecret::expose_secret)
+            .ok_or_else(|| SendError::Retry("there is no access token for this number".to_owned()))
+    }
+
     fn request(&self, sender: &str, body: &Value) -> Result<RequestBuilder, SendError> {
-        let token = self
-            .number_tokens
-            .get(sender)
-            .or(self.token.as_ref())
-            .ok_or_else(|| {
-                SendError::Retry("there is no access token for this number".to_owned())
-            })?;
         Ok(self
             .client
-            .post(self.address(sender)?)
-            .bearer_auth(token.expose_secret())
+            .post(self.address(sender, "messages")?)
+            .bearer_auth(self.token(sender)?)
             .json(body))
     }
 
-    fn address(&self, sender: &str) -> Result<Url, SendError> {
+    /// All files of a request in the time of one call, so that the row's lease outlives both.
+    async fn upload(&self, sender: &str, body: &mut Value) -> Result<(), SendError> {
+        let media = self.address(sender, "media")?;
+        let uploaded = upload::upload(&self.files, &media, self.token(sender)?, body);
+        match tokio::time::timeout(self.timeout, uploaded).await {
+            Ok(uploaded) => uploaded,
+            Err(_) => Err(upload::refused("an upload took too long".to_owned())),
+        }
+    }
+
+    fn address(&self, sender: &str, what: &str) -> Result<Url, SendError> {
         let mut address = self.graph.clone();
         address
             .path_segments_mut()
             .map_err(|()| SendError::Rejected("the Graph API's address takes no path".to_owned()))?
             .pop_if_empty()
-            .extend([sender, "messages"]);
+            .extend([sender, what]);
         Ok(address)
     }
 }
@@ -124,7 +140,10 @@ impl GraphMessenger {
 #[async_trait]
 impl Messenger for GraphMessenger {
     async fn send(&self, message: &Outgoing) -> Result<SentMessage, SendError> {
-        let body = render::styled(message, &self.style);
+        let mut body = render::styled(message, &self.style);
+        if message.upload {
+            self.upload(&message.sender, &mut body).await?;
+        }
         let request = self.request(&message.sender, &body)?;
         outcome(request.send().await.map_err(unanswered)?).await
     }

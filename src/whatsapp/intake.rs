@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use super::webhook::{self, Item, ItemKind, Status, StatusKind};
+use super::webhook::{self, Item, ItemKind, Malformed, Status, StatusKind};
 use super::{notices, rates};
 use crate::config;
 use crate::domain::ErrorClass;
-use crate::store::{Delivered, Event, Intake, NewDeadLetter, Patience};
+use crate::store::{
+    Arrival, ArrivalItem, Delivered, Event, Intake, NewDeadLetter, Patience, ReadItem, WaitingItem,
+};
 
 /// Sorts deliveries.
 #[derive(Debug, Clone)]
@@ -44,6 +46,36 @@ impl Sorter {
         }
     }
 
+    /// A delivery as it is stored before it is acknowledged: the body, and each of its items alone.
+    #[must_use]
+    pub fn arrival(&self, body: &[u8]) -> Arrival {
+        match webhook::parse(body) {
+            Ok(delivery) => Arrival {
+                fault: delivery.items.iter().find_map(|item| self.fault(item)),
+                body: delivery.body,
+                items: delivery
+                    .items
+                    .into_iter()
+                    .map(|item| ArrivalItem {
+                        recipient: item.phone_number_id.unwrap_or_default(),
+                        key: item.key,
+                        body: item.raw.to_string(),
+                    })
+                    .collect(),
+                letter: None,
+            },
+            Err(malformed) => {
+                let letter = unreadable(malformed);
+                Arrival {
+                    body: letter.body.clone(),
+                    fault: Some(letter.reason.clone()),
+                    items: Vec::new(),
+                    letter: Some(letter),
+                }
+            }
+        }
+    }
+
     /// What a delivery brings. One that is not JSON, and every item that is not ours or cannot be read,
     /// becomes a dead letter; the others are not touched by it.
     #[must_use]
@@ -54,37 +86,62 @@ impl Sorter {
         };
         match webhook::parse(body) {
             Ok(delivery) => {
-                intake.raw = Some(delivery.body);
                 for item in delivery.items {
                     self.sort(item, &mut intake);
                 }
             }
-            Err(malformed) => {
-                let digest = Sha256::digest(malformed.body.as_bytes());
-                intake.dead_letters.push(NewDeadLetter {
-                    recipient: String::new(),
-                    key: format!("body:{}", hex::encode(&digest[..16])),
-                    reason: format!("not JSON: {}", malformed.reason),
-                    body: malformed.body.clone(),
-                });
-                intake.fault = Some(malformed.reason);
-                intake.raw = Some(malformed.body);
-            }
+            Err(malformed) => intake.dead_letters.push(unreadable(malformed)),
         }
         intake
     }
 
+    /// What items bring that were stored before.
+    #[must_use]
+    pub fn read(&self, waiting: &[WaitingItem]) -> Vec<ReadItem> {
+        let read = |item: &WaitingItem| ReadItem {
+            id: item.id.clone(),
+            received_at: item.received_at,
+            intake: self.intake(item.body.as_bytes()),
+        };
+        waiting.iter().map(read).collect()
+    }
+
+    /// Why an item cannot be worked on.
+    fn fault(&self, item: &Item) -> Option<String> {
+        let recipient = item.phone_number_id.as_deref().unwrap_or_default();
+        let is_ours =
+            recipient.is_empty() || self.numbers.is_empty() || self.numbers.contains_key(recipient);
+        if !is_ours {
+            return Some("a number that is not in the configuration".to_owned());
+        }
+        match &item.kind {
+            ItemKind::Unparsable { reason } => Some(reason.clone()),
+            ItemKind::Message(_) | ItemKind::Status(_) | ItemKind::Other { .. } => None,
+        }
+    }
+
     fn sort(&self, item: Item, intake: &mut Intake) {
         let recipient = item.phone_number_id.clone().unwrap_or_default();
-        let portfolio = self.numbers.get(&recipient);
-        let is_ours = recipient.is_empty() || self.numbers.is_empty() || portfolio.is_some();
-        if !is_ours {
-            let reason = "a number that is not in the configuration".to_owned();
-            return bury(&item, recipient, reason, intake);
+        if let Some(reason) = self.fault(&item) {
+            intake.dead_letters.push(NewDeadLetter {
+                recipient,
+                key: item.key,
+                reason,
+                body: item.raw.to_string(),
+            });
+            return;
         }
+        let portfolio = self.numbers.get(&recipient);
         let notice = notices::notice(&item, &self.ours);
         let noticed = notice.is_some();
         intake.notices.extend(notice);
+        let customer = match &item.kind {
+            ItemKind::Status(status) if !status.errors.is_empty() => item.status_addresses(),
+            ItemKind::Status(_)
+            | ItemKind::Message(_)
+            | ItemKind::Other { .. }
+            | ItemKind::Unparsable { .. } => Vec::new(),
+        };
         match item.kind {
             ItemKind::Message(mut inbound) => {
                 inbound.about.portfolio = portfolio.cloned().unwrap_or_default();
@@ -97,6 +154,7 @@ impl Sorter {
                 outbox_id: status.outbox_id.as_ref().map(|id| id.0.clone()),
                 status: status.status.name().to_owned(),
                 failure: failure(status),
+                customer,
                 priced: status
                     .pricing
                     .as_ref()
@@ -111,10 +169,8 @@ impl Sorter {
                 kind: field.clone(),
                 body: item.raw.to_string(),
             }),
-            ItemKind::Unparsable { ref reason } => {
-                let reason = reason.clone();
-                bury(&item, recipient, reason, intake);
-            }
+            // It has a fault.
+            ItemKind::Unparsable { .. } => {}
         }
     }
 }
@@ -125,14 +181,14 @@ fn failure(status: &Status) -> Option<(ErrorClass, i64)> {
     (status.status == StatusKind::Failed).then(|| (ErrorClass::of(error.code), error.code))
 }
 
-fn bury(item: &Item, recipient: String, reason: String, intake: &mut Intake) {
-    intake.fault = Some(reason.clone());
-    intake.dead_letters.push(NewDeadLetter {
-        recipient,
-        key: item.key.clone(),
-        reason,
-        body: item.raw.to_string(),
-    });
+fn unreadable(malformed: Malformed) -> NewDeadLetter {
+    let digest = Sha256::digest(malformed.body.as_bytes());
+    NewDeadLetter {
+        recipient: String::new(),
+        key: format!("body:{}", hex::encode(&digest[..16])),
+        reason: format!("not JSON: {}", malformed.reason),
+        body: malformed.body,
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod content;
 mod message;
 mod status;
 
+pub(super) use account::plain_tier;
 pub use account::{
     AccountEvent, AccountUpdate, BanState, NumberEvent, Preference, PreferenceValue, Restriction,
     change,
@@ -255,10 +256,10 @@ impl Change {
     ) -> Item {
         let phone_number_id = number(around);
         let contact = contact_of(&element, contacts);
-        let fallback = hash(&json!([phone_number_id, self.field, list, element]));
+        let fallback = || hash(&json!([phone_number_id, self.field, list, element]));
         let (key, kind) = match (self.field.as_str(), list) {
             ("messages", "messages") | (_, "message_echoes") => {
-                let key = text(&element, "id").unwrap_or(fallback);
+                let key = text(&element, "id").unwrap_or_else(fallback);
                 let seen = message::Seen {
                     message: &element,
                     contact,
@@ -272,10 +273,10 @@ impl Change {
             }
             ("messages", "statuses") => match status::parse(&element) {
                 Ok((key, status)) => (key, ItemKind::Status(Box::new(status))),
-                Err(reason) => (fallback, ItemKind::Unparsable { reason }),
+                Err(reason) => (fallback(), ItemKind::Unparsable { reason }),
             },
             _ => (
-                fallback,
+                fallback(),
                 ItemKind::Other {
                     field: list.to_owned(),
                 },

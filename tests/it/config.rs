@@ -34,6 +34,7 @@ const WITHOUT_DEFAULT: [&str; 30] = [
     "whatsapp.phone_number_id",
     "whatsapp.waba_id",
     "whatsapp.numbers",
+    "whatsapp.people_per_day",
     "whatsapp.budget.conversation",
     "whatsapp.budget.day",
     "transcription.base_url",

@@ -2,7 +2,8 @@
 
 use reqwest::{Response, header};
 use serde_json::{Value, json};
-use sportello::domain::Speaker;
+use sportello::domain::{About, Channel, Inbound, InboundContent, Speaker};
+use sportello::store::Intake;
 
 use crate::counter::{CARD, Counter, PASSWORD, Stream, set_cookie, start, with};
 
@@ -204,4 +205,79 @@ async fn what_cannot_be_done_is_said() {
         .await
         .unwrap();
     assert_eq!(open.status(), 404);
+}
+
+#[tokio::test]
+async fn two_contacts_that_a_message_has_shown_as_one_are_joined_at_the_desk() {
+    let counter = start(|_| {}).await;
+    let desk = cookie(&counter).await;
+    let says = async |phone: Option<&str>, user: Option<&str>, id: &str| {
+        let inbound = Inbound {
+            channel: Channel::Whatsapp,
+            recipient: "us".to_owned(),
+            external_id: id.to_owned(),
+            sender: phone.or(user).unwrap().to_owned(),
+            phone: phone.map(str::to_owned),
+            name: Some("Ada".to_owned()),
+            sent_at: 1,
+            content: InboundContent::Text {
+                text: id.to_owned(),
+            },
+            about: About {
+                user_id: user.map(str::to_owned),
+                ..About::default()
+            },
+        };
+        let intake = Intake {
+            messages: vec![(inbound, 0)],
+            ..Intake::default()
+        };
+        let accepted = counter.store.accept(intake, 1).await.unwrap();
+        accepted[0].conversation.clone()
+    };
+    let (phone, user) = ("+393331234567", "IT.1234");
+    let other = says(Some(phone), None, "one").await;
+    let stranger = says(Some("+390000000001"), None, "stranger").await;
+    says(None, Some(user), "two").await;
+    let kept = says(Some(phone), Some(user), "three").await;
+    let base = format!("/desk/api/conversations/{kept}");
+    let open = read(&counter, &desk, &base).await;
+    assert_eq!(open["perhaps"][0]["phone"], phone);
+    let merge = async |contact: &Value| {
+        let request = with(counter.post(&format!("{base}/merge")), Some(&desk));
+        request
+            .json(&json!({ "contact": contact }))
+            .send()
+            .await
+            .unwrap()
+    };
+    let stranger = counter
+        .store
+        .conversation(&stranger)
+        .await
+        .unwrap()
+        .unwrap();
+    let refused = merge(&json!(stranger.contact.id)).await;
+    assert_eq!(refused.status(), 409);
+    let why: Value = refused.json().await.unwrap();
+    assert!(
+        why["error"]
+            .as_str()
+            .unwrap()
+            .contains("no message has shown"),
+        "{why}"
+    );
+
+    let joined = merge(&open["perhaps"][0]["id"]).await;
+    assert_eq!(joined.status(), 200);
+    let joined: Value = joined.json().await.unwrap();
+    assert_eq!(joined["joined"], json!([other]));
+    let open = read(&counter, &desk, &base).await;
+    assert_eq!(open["messages"].as_array().unwrap().len(), 3);
+    assert_eq!(open["perhaps"], json!([]));
+    let gone = with(
+        counter.get(&format!("/desk/api/conversations/{other}")),
+        Some(&desk),
+    );
+    assert_eq!(gone.send().await.unwrap().status(), 404);
 }

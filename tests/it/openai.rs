@@ -44,6 +44,7 @@ fn request(after: Vec<ModelMessage>) -> ModelRequest {
             passages: vec![],
             history: History::default(),
             language: Language::EN,
+            points: false,
             phone_verified: false,
         },
     }

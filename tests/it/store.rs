@@ -8,11 +8,13 @@ mod disk_full;
 mod files;
 mod identity;
 mod lanes;
+mod merge;
 mod model;
 mod money;
 mod notices;
 mod outbox;
 mod plans;
+mod references;
 mod refusals;
 mod sending;
 mod sending_model;
@@ -22,6 +24,7 @@ mod verifications;
 
 use std::path::Path;
 
+use serde_json::Value;
 use sportello::domain::{
     About, Answer, Channel, ConversationId, Inbound, InboundContent, InboxId, Language, Outcome,
     TemplateChange, TemplateMessage, TemplateStatus, TurnId, TurnTrace,
@@ -29,6 +32,7 @@ use sportello::domain::{
 use sportello::store::{
     Accepted, Claim, Closing, DeskDelivery, Ending, Intake, OutboxRow, Pace, Store, Taker,
 };
+use sportello::whatsapp::intake::Sorter;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Row as _};
 use tempfile::TempDir;
@@ -74,6 +78,20 @@ pub async fn accept(store: &Store, messages: Vec<Inbound>, now: i64) -> Vec<Acce
         ..Intake::default()
     };
     store.accept(intake, now).await.unwrap()
+}
+
+/// Stores a webhook as the door does, and works it in: nothing of it may be unreadable.
+pub async fn deliver(store: &Store, sorter: &Sorter, body: &Value, now: i64) {
+    let arrival = sorter.arrival(body.to_string().as_bytes());
+    assert_eq!(arrival.fault, None);
+    store.receive(arrival, now).await.unwrap();
+    work_in(store, sorter).await;
+}
+
+/// Works in what a door has stored.
+pub async fn work_in(store: &Store, sorter: &Sorter) {
+    let waiting = store.arrivals(1_000).await.unwrap();
+    store.work_in(sorter.read(&waiting)).await.unwrap();
 }
 
 /// A customer who has said something: the conversation.

@@ -37,6 +37,7 @@ const ALERTS = {
   bulk: "Notifications pause",
   template: "A template is stopped",
   payload: "A message was wrong",
+  media: "A message went without its file",
   marketing_api: "Marketing was refused",
 };
 

@@ -101,7 +101,7 @@ function headParts(overview) {
   ];
 }
 
-function factParts({ overview, summary, referral, triage, tickets }) {
+function factParts({ overview, summary, referral, triage, tickets, perhaps }) {
   const parts = [];
   if (summary || overview.reason) {
     const reason = REASONS[overview.reason] ?? overview.reason;
@@ -117,7 +117,18 @@ function factParts({ overview, summary, referral, triage, tickets }) {
   if (referral) parts.push(referralPart(referral));
   if (triage) parts.push(triagePart(triage));
   for (const ticket of tickets) parts.push(ticketPart(ticket));
+  for (const contact of perhaps) parts.push(perhapsPart(contact));
   return parts;
+}
+
+/** Another contact that a message has shown as perhaps the same person: joined by who knows. */
+function perhapsPart(contact) {
+  const known = [contact.name, contact.phone ?? contact.user_id].filter(Boolean).join(", ");
+  const button = element("button", { type: "button", className: "join" }, "Join them");
+  button.addEventListener("click", () => {
+    if (confirm(`Make ${known} part of this contact? This cannot be undone.`)) act("merge", { contact: contact.id });
+  });
+  return element("section", { className: "ticket", "aria-label": "Perhaps the same person" }, element("h3", {}, "Perhaps the same person"), element("p", {}, known), button);
 }
 
 /** The advertisement that led here: its words only, nothing is loaded from elsewhere. */
@@ -152,13 +163,16 @@ function ticketPart(ticket) {
   );
 }
 
-function message({ id, speaker, text, kind, answer, media, edited_at: edited, delivery, at }) {
+function message({ id, speaker, text, kind, answer, media, quoted, product, reaction, edited_at: edited, delivery, at }) {
   const said = element("p", { className: "said" }, text || (kind ? `[${kind}]` : ""));
   return element(
     "li",
     { className: `message ${speaker}` },
     element("p", { className: "by" }, SPEAKERS[speaker], " ", element("time", { dateTime: new Date(at).toISOString() }, clock(at))),
+    quoted ? element("p", { className: "quoted" }, `${SPEAKERS[quoted.speaker]}: ${quoted.text || "[taken back, or without words]"}`) : null,
+    product ? element("p", { className: "quoted" }, `About the product ${product}`) : null,
     said,
+    reaction ? element("p", { className: "offered" }, `The customer reacted: ${reaction}`) : null,
     media ? element("p", { className: "file" }, file(id, kind, media)) : null,
     edited ? element("p", { className: "offered" }, `Edited by the sender at ${clock(edited)}`) : null,
     answer?.products?.length ? element("ul", { className: "cards" }, ...answer.products.map(card)) : null,

@@ -191,3 +191,46 @@ async fn another_number_of_pieces_makes_another_link() {
         assert_eq!(calls[0].arguments["items"], items, "{text}");
     }
 }
+
+#[tokio::test]
+async fn who_points_at_a_product_means_it_whatever_intent_was_read() {
+    for (text, intent, score) in [
+        ("do you have this in black?", "product_search", 0.9),
+        ("do you have this in black?", "payment_info", 0.6),
+        ("do you have this in black?", "care_advice", 0.3),
+        ("this in black?", "product_search", 0.2),
+    ] {
+        let asked = said(text, intent).scored(score).shown(&["a"]).pointing();
+        let (_, reply) = talk(&[asked], shop).await;
+        assert!(
+            reply.text.contains("The a"),
+            "{text} ({intent}): {}",
+            reply.text
+        );
+        assert_eq!(reply.awaiting.as_deref(), Some("basket:ax1"), "{intent}");
+    }
+    // A yes to a card is an interest, a yes to an offer a decision.
+    let (calls, reply) = talk(
+        &[said("yes, this one", "confirm").shown(&["a"]).pointing()],
+        shop,
+    )
+    .await;
+    assert!(calls.iter().all(|call| call.name != "payment_link"));
+    assert_eq!(reply.awaiting.as_deref(), Some("basket:ax1"));
+    let offered = said("yes, this one", "confirm")
+        .shown(&["a"])
+        .awaiting("basket:ax1");
+    let (calls, _) = talk(&[offered.pointing()], shop).await;
+    assert_eq!(calls[0].name, "payment_link");
+    // Of several nobody knows which one.
+    let (_, reply) = talk(
+        &[said("yes, this one", "confirm").shown(PAIR).pointing()],
+        shop,
+    )
+    .await;
+    assert_eq!(reply.awaiting.as_deref(), Some("choose"));
+    // Another kind of thing is looked for.
+    let other = said("do you have a grinder?", "product_search").shown(&["a"]);
+    let (calls, _) = talk(&[other.pointing()], shop).await;
+    assert!(calls.iter().any(|call| call.name == "search_catalog"));
+}

@@ -25,6 +25,7 @@ pub struct Said {
     told: &'static str,
     /// The whole message, when the request is only a part of it.
     pub whole: Option<&'static str>,
+    points: bool,
 }
 
 pub fn said(text: &'static str, intent: &'static str) -> Said {
@@ -36,10 +37,19 @@ pub fn said(text: &'static str, intent: &'static str) -> Said {
         shown: &[],
         told: "Before.",
         whole: None,
+        points: false,
     }
 }
 
 impl Said {
+    /// By a quote, or from a card, at what was shown.
+    pub fn pointing(self) -> Self {
+        Self {
+            points: true,
+            ..self
+        }
+    }
+
     pub fn awaiting(self, what: &'static str) -> Self {
         Self {
             awaiting: Some(what),
@@ -124,6 +134,7 @@ pub async fn talk(
             passages: Vec::new(),
             history: requests[0].history(),
             language: Language::EN,
+            points: requests[0].points,
             phone_verified: false,
         },
     };

@@ -10,6 +10,7 @@ fn outgoing(answer: Answer) -> Outgoing {
         recipient: "+393331234567".to_owned(),
         answer,
         language: Language::IT,
+        upload: false,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::config;
 use crate::domain::{
     NumberChange, Quality, TemplateCategory, TemplateChange, TemplateStatus, template_language,
 };
+use crate::whatsapp::webhook::plain_tier;
 
 /// Templates of one page.
 const PAGE: &str = "100";
@@ -153,7 +154,7 @@ impl GraphTemplates {
                 number: text(value, "id")?,
                 display: text(value, "display_phone_number"),
                 quality: text(value, "quality_rating").map(Quality::from),
-                tier: text(value, "messaging_limit_tier"),
+                tier: text(value, "messaging_limit_tier").map(|tier| plain_tier(&tier)),
                 ..NumberChange::default()
             })
         };

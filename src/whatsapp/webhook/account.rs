@@ -270,8 +270,8 @@ fn tier(value: &Value) -> Option<String> {
     }
 }
 
-/// `TIER_2K` is 2000.
-fn plain_tier(name: &str) -> String {
+/// A limit without its dress: `TIER_2K` is 2000.
+pub(in crate::whatsapp) fn plain_tier(name: &str) -> String {
     let bare = name.trim_start_matches("TIER_");
     match bare.strip_suffix('K').map(str::parse::<u64>) {
         Some(Ok(thousands)) => (thousands * 1000).to_string(),

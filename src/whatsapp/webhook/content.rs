@@ -27,7 +27,7 @@ pub(super) fn of(message: &Value) -> InboundContent {
         "sticker" if is_true(body, "animated") => Some(media(MediaKind::AnimatedSticker, body)),
         "sticker" => Some(media(MediaKind::Sticker, body)),
         "location" => location(body),
-        "contacts" => contacts(body),
+        "contacts" => contacts(body, is_forwarded(message)),
         "order" => cart(body),
         "interactive" => interactive(body),
         "button" => choice(body, "payload", "text"),
@@ -74,14 +74,46 @@ fn location(body: &Value) -> Option<InboundContent> {
     }))
 }
 
-fn contacts(body: &Value) -> Option<InboundContent> {
+fn contacts(body: &Value, forwarded: bool) -> Option<InboundContent> {
     let cards = body.as_array()?;
+    let requested = cards.iter().any(is_requested);
+    let own_phone = match cards.as_slice() {
+        [only] if requested && !forwarded => own_phone(only),
+        _ => None,
+    };
     Some(InboundContent::Contacts {
         cards: cards.iter().map(card).collect(),
-        requested: cards
-            .iter()
-            .any(|card| text(card, "origin").as_deref() == Some("contact_request")),
+        requested,
+        own_phone,
     })
+}
+
+/// Meta's mark on the card that a customer shares of themselves when they are asked for it.
+fn is_requested(card: &Value) -> bool {
+    text(card, "origin").as_deref() == Some("contact_request")
+}
+
+/// The one phone of a card: as WhatsApp knows it, else as written.
+fn own_phone(card: &Value) -> Option<String> {
+    let phones = card.get("phones").and_then(Value::as_array)?;
+    let all = |name| -> Vec<String> {
+        let phones = phones.iter().filter_map(|phone| text(phone, name));
+        let mut phones: Vec<String> = phones.filter_map(|phone| e164(&phone)).collect();
+        phones.dedup();
+        phones
+    };
+    let known = all("wa_id");
+    let mut phones = if known.is_empty() {
+        all("phone")
+    } else {
+        known
+    };
+    phones.pop().filter(|_| phones.is_empty())
+}
+
+fn is_forwarded(message: &Value) -> bool {
+    let context = message.get("context").unwrap_or(&Value::Null);
+    is_true(context, "forwarded") || is_true(context, "frequently_forwarded")
 }
 
 fn card(card: &Value) -> ContactCard {
@@ -258,6 +290,43 @@ mod tests {
             .collect();
         let expected = [("aria", 5), ("77", 1), ("odd", 1), ("none", 1), ("much", 1)];
         assert_eq!(items, expected);
+    }
+
+    #[test]
+    fn only_the_senders_own_card_tells_their_phone() {
+        let own = |cards: Value, context: Value| {
+            let content = of(&json!({ "type": "contacts", "contacts": cards, "context": context }));
+            let InboundContent::Contacts { own_phone, .. } = content else {
+                panic!("{content:?}")
+            };
+            own_phone
+        };
+        let card = |origin: &str, phones: Value| json!({ "name": { "formatted_name": "Ada" }, "origin": origin, "phones": phones });
+        let phone =
+            json!([{ "phone": "+39 333 123-4567", "wa_id": "393331234567", "type": "CELL" }]);
+        let asked = card("contact_request", phone.clone());
+        let expected = Some("+393331234567".to_owned());
+        assert_eq!(own(json!([asked]), json!({})), expected);
+        assert_eq!(
+            own(json!([asked]), json!({ "id": "wamid.asked" })),
+            expected
+        );
+        let written = json!([{ "phone": "+39 333 123-4567" }]);
+        assert_eq!(
+            own(json!([card("contact_request", written)]), json!({})),
+            expected
+        );
+        assert_eq!(own(json!([asked]), json!({ "forwarded": true })), None);
+        assert_eq!(
+            own(json!([asked]), json!({ "frequently_forwarded": true })),
+            None
+        );
+        assert_eq!(own(json!([asked, asked]), json!({})), None);
+        assert_eq!(own(json!([card("other", phone.clone())]), json!({})), None);
+        let two = json!([{ "wa_id": "393331234567" }, { "wa_id": "393339999999" }]);
+        assert_eq!(own(json!([card("contact_request", two)]), json!({})), None);
+        let unmarked = json!({ "name": { "formatted_name": "Ada" }, "phones": phone });
+        assert_eq!(own(json!([unmarked]), json!({})), None);
     }
 
     #[test]

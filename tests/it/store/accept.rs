@@ -12,7 +12,7 @@ use sportello::whatsapp::intake::Sorter;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
-use super::{NOW, OURS, accept, answered, claim, count, empty, message, text};
+use super::{NOW, OURS, accept, answered, claim, count, empty, message, text, work_in};
 use crate::support::graph::{Graph, SECRET, sign, text_webhook};
 
 #[tokio::test]
@@ -69,7 +69,6 @@ async fn a_message_that_comes_again_after_its_turn_makes_no_other_turn() {
 async fn events_and_statuses_are_kept_once() {
     let (folder, store) = empty().await;
     let intake = Intake {
-        raw: Some("{}".to_owned()),
         events: vec![Event {
             recipient: OURS.to_owned(),
             key: "e1".to_owned(),
@@ -176,11 +175,12 @@ async fn two_hundred_at_once_are_each_acknowledged_and_durable() {
 async fn a_card_number_reaches_no_file() {
     let (folder, store) = empty().await;
     let graph = Graph::start().await;
+    let sorter = Sorter::new(&graph.config(), 0, Patience::default());
     let door = router(Door {
         store: store.clone(),
-        inbox: Arc::new(Notify::new()),
+        arrivals: Arc::new(Notify::new()),
         whatsapp: graph.config(),
-        sorter: Sorter::new(&graph.config(), 0, Patience::default()),
+        sorter: sorter.clone(),
     });
     let cards = [
         "4111 1111 1111 1111",
@@ -197,6 +197,7 @@ async fn a_card_number_reaches_no_file() {
             .unwrap();
         assert_eq!(door.clone().oneshot(request).await.unwrap().status(), 200);
     }
+    work_in(&store, &sorter).await;
     assert_eq!(
         count(folder.path(), "SELECT COUNT(*) FROM webhooks").await,
         2

@@ -4,11 +4,11 @@ use sportello::domain::{
     Answer, ConsentChange, ConsentState, ContactId, ConversationId, HandOffReason, Holder, Lane,
     Language, MessageCategory, Outcome, TemplateCategory, TemplateChange,
 };
-use sportello::store::{Announcement, Ending, Pace, Store, Taker};
+use sportello::store::{Announcement, Arrival, ArrivalItem, Ending, Pace, Store, Taker};
 
 use super::{
-    NOW, accept, acquainted, answers, approve, by_template, count, deliveries, empty, message,
-    sent, taken, taker, text,
+    NOW, OURS, accept, acquainted, answers, approve, by_template, count, deliveries, empty,
+    message, sent, taken, taker, text,
 };
 
 const HOUR: i64 = 60 * 60 * 1_000;
@@ -47,6 +47,28 @@ async fn agree(store: &Store, contact: &ContactId, granted: bool) {
     };
     let change = ConsentChange::marketing(state, "test", None);
     store.record_consent(contact, change, NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_notification_waits_until_everything_that_came_is_worked_in() {
+    let (_folder, store) = empty().await;
+    let a = acquainted(&store, "a").await;
+    notify(&store, &a, template(MessageCategory::Utility), NOW).await;
+    let arrival = Arrival {
+        items: vec![ArrivalItem {
+            recipient: OURS.to_owned(),
+            key: "wamid.stop".to_owned(),
+            body: "{}".to_owned(),
+        }],
+        ..Arrival::default()
+    };
+    store.receive(arrival, NOW).await.unwrap();
+    answers(&store, "b", &["reply"]).await;
+    assert_eq!(taken(&store, NOW).await.unwrap().1, "reply");
+    assert!(taken(&store, NOW).await.is_none());
+    let waiting = store.arrivals(9).await.unwrap().remove(0);
+    store.put_aside(waiting, "test".to_owned()).await.unwrap();
+    assert_eq!(taken(&store, NOW + 1_000).await.unwrap().1, "template");
 }
 
 #[tokio::test]
@@ -97,6 +119,7 @@ async fn a_number_sends_so_many_a_second_in_all_processes_together() {
         pace: Pace {
             per_second: 2,
             people_a_day: None,
+            people_untold: None,
         },
         ..taker("slow")
     };
@@ -124,6 +147,7 @@ async fn the_portfolio_writes_to_so_many_people_first_in_a_day() {
         pace: Pace {
             per_second: 1_000,
             people_a_day: Some(2),
+            people_untold: None,
         },
         ..taker("tier")
     };
@@ -178,6 +202,7 @@ async fn places_become_free_as_the_day_rolls() {
         pace: Pace {
             per_second: 1_000,
             people_a_day: Some(1),
+            people_untold: None,
         },
         ..taker("tier")
     };
@@ -376,4 +401,55 @@ async fn a_template_that_became_marketing_needs_consent_whatever_it_was() {
     )
     .await;
     assert!(taken(&store, NOW).await.is_some());
+}
+
+#[tokio::test]
+async fn the_channel_tells_how_many_people_may_be_written_to_first() {
+    let (_folder, store) = empty().await;
+    let told = async |tier: &str, at: i64| {
+        let change = sportello::domain::NumberChange {
+            number: super::OURS.to_owned(),
+            tier: Some(tier.to_owned()),
+            ..sportello::domain::NumberChange::default()
+        };
+        store.record_number(change, at).await.unwrap();
+    };
+    let taker = |people_a_day: Option<i64>| Taker {
+        pace: Pace {
+            people_a_day,
+            people_untold: Some(1),
+            ..Pace::default()
+        },
+        ..taker("tier")
+    };
+    for person in ["a", "b", "c", "d"] {
+        let conversation = acquainted(&store, person).await;
+        notify(
+            &store,
+            &conversation,
+            template(MessageCategory::Utility),
+            NOW,
+        )
+        .await;
+    }
+    let mut at = NOW;
+    let mut go = async |taker: &Taker| {
+        // Who waits for a place looks again within a quarter of an hour.
+        at += HOUR / 2;
+        let taken = store.take_outgoing(taker, at).await.unwrap();
+        if let Some(row) = &taken.row {
+            sent(&store, row, &format!("wamid.{at}")).await;
+        }
+        taken.row.is_some()
+    };
+    assert!(go(&taker(None)).await, "one until the channel has told");
+    assert!(!go(&taker(None)).await);
+    told("2", NOW).await;
+    assert!(go(&taker(None)).await);
+    assert!(!go(&taker(None)).await);
+    told("UNLIMITED", NOW + 1).await;
+    assert!(!go(&taker(Some(2))).await, "ours caps it");
+    assert!(go(&taker(None)).await);
+    told("1", NOW + 2).await;
+    assert!(!go(&taker(None)).await, "it was lowered");
 }

@@ -26,6 +26,22 @@ const WHOLE: &[(&str, &str)] = &[
         "one row per number of ours",
     ),
     (
+        "SELECT COUNT(*) AS waiting FROM arrivals",
+        "what waits is soon worked in",
+    ),
+    (
+        "SELECT id, channel, phone, user_id, name, created_at",
+        "the newest, in the order of their ids",
+    ),
+    (
+        "SELECT v.id, v.referral, CASE",
+        "a report by hand, over an index of what advertisements led to",
+    ),
+    (
+        "SELECT tier FROM channel_numbers",
+        "the numbers of a shop are few",
+    ),
+    (
         "SELECT kind, subject, detail, times",
         "what a person must look at is little",
     ),
@@ -84,11 +100,25 @@ fn statements() -> Vec<String> {
     literals
         .iter()
         .filter(|literal| !parts.contains(literal))
-        .map(|literal| match begun(literal) {
-            Some((name, part)) => literal.replace(name, part),
-            None => literal.clone(),
+        .map(|literal| {
+            let fill =
+                |filled: String, (name, part): (&String, &String)| filled.replace(name, part);
+            constants.iter().fold(literal.clone(), fill)
         })
         .filter(|literal| verbs.iter().any(|verb| literal.starts_with(verb)))
+        // The beginnings of statements whose rows or values are counted when they run.
+        .filter(|literal| {
+            !(literal.starts_with("INSERT ") && literal.ends_with(')'))
+                || literal.contains(" VALUES ")
+                || literal.contains(" SELECT ")
+        })
+        .map(|literal| {
+            if literal.ends_with("IN (") {
+                literal + "'x')"
+            } else {
+                literal
+            }
+        })
         .collect()
 }
 

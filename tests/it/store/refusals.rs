@@ -365,3 +365,59 @@ async fn a_person_clears_a_number() {
     );
     assert_eq!(taken(&store, NOW + 1).await.unwrap().1, "one");
 }
+
+/// A notification whose template shows a file, to somebody who wrote lately or never.
+async fn with_file(store: &Store, sender: &str, wrote: bool) -> ConversationId {
+    approve(store, "news").await;
+    let conversation = if wrote {
+        super::customer(store, sender).await
+    } else {
+        acquainted(store, sender).await
+    };
+    let said = Announcement {
+        conversation: conversation.clone(),
+        answer: by_template("Novita", "news"),
+        language: Language::IT,
+        lane: Lane::Bulk,
+        category: MessageCategory::Utility,
+        as_template: true,
+    };
+    store.announce(said, NOW).await.unwrap().unwrap();
+    conversation
+}
+
+#[tokio::test]
+async fn a_file_that_is_refused_is_uploaded_once_and_then_the_words_go_without_it() {
+    let (_folder, store) = empty().await;
+    let conversation = with_file(&store, "a", true).await;
+    let media = || refused(ErrorClass::Media);
+    let (row, _) = taken(&store, NOW).await.unwrap();
+    assert!(!row.message.upload, "first by its address");
+    ended(&store, &row, media()).await;
+    let (row, _) = taken(&store, NOW + 2_000).await.unwrap();
+    assert!(row.message.upload && row.message.answer.template.is_some());
+    store
+        .record_sending(&row, media(), NOW + 2_000)
+        .await
+        .unwrap();
+    assert_eq!(store.alerts().await.unwrap()[0].kind, "media");
+    let (row, words) = taken(&store, NOW + 2_000).await.unwrap();
+    assert!(row.message.answer.template.is_none(), "the words alone");
+    assert_eq!(words, "Novita");
+    sent(&store, &row, "wamid.words").await;
+    assert_eq!(state(&store, &conversation, 0).await, "sent");
+}
+
+#[tokio::test]
+async fn outside_the_window_nothing_goes_without_its_file() {
+    let (_folder, store) = empty().await;
+    let conversation = with_file(&store, "a", false).await;
+    for at in [NOW, NOW + 2_000] {
+        let (row, _) = taken(&store, at).await.unwrap();
+        let media = refused(ErrorClass::Media);
+        store.record_sending(&row, media, at).await.unwrap();
+    }
+    assert!(taken(&store, NOW + MINUTE).await.is_none());
+    assert_eq!(state(&store, &conversation, 0).await, "failed");
+    assert_eq!(store.alerts().await.unwrap()[0].kind, "payload");
+}

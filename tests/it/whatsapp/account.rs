@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
-use crate::store::taken;
+use crate::store::{taken, work_in};
 use crate::support::data::bodies;
 use crate::support::graph::{
     NUMBER, SECRET, account_webhook, sign, template_webhook, text_webhook,
@@ -47,10 +47,11 @@ impl Shop {
             phone_number_id: Some(NUMBER.to_owned()),
             ..Whatsapp::default()
         };
+        let sorter = Sorter::new(&whatsapp, 0, Patience::default());
         let door = router(Door {
             store: self.store.clone(),
-            inbox: Arc::new(Notify::new()),
-            sorter: Sorter::new(&whatsapp, 0, Patience::default()),
+            arrivals: Arc::new(Notify::new()),
+            sorter: sorter.clone(),
             whatsapp,
         });
         let bytes = body.to_string().into_bytes();
@@ -62,6 +63,7 @@ impl Shop {
             door.oneshot(request).await.unwrap().status(),
             StatusCode::OK
         );
+        work_in(&self.store, &sorter).await;
     }
 
     async fn says(&self, id: &str, text: &str) {

@@ -239,7 +239,7 @@ async fn templates_are_created_once_and_differences_are_told() {
         (&italian["category"], &italian["quality"]),
         (&json!("MARKETING"), &json!("GREEN"))
     );
-    let tier = "SELECT COUNT(*) FROM channel_numbers WHERE tier = 'TIER_2K' AND quality = 'GREEN' \
+    let tier = "SELECT COUNT(*) FROM channel_numbers WHERE tier = '2000' AND quality = 'GREEN' \
                 AND display = '15550783881'";
     assert_eq!(number(data.path(), tier).await, 1);
     let without = run(data.path(), &["templates", "sync"], &[], "").await;

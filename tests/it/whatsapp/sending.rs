@@ -1,11 +1,13 @@
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::routing::get;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sportello::config::{Whatsapp, WhatsappNumber};
 use sportello::domain::{
-    Answer, Choice, Currency, Language, Money, OutboxId, PaymentButton, PaymentId, ProductCard,
-    ProductId,
+    Answer, Choice, Currency, Filling, Language, Money, OutboxId, PaymentButton, PaymentId,
+    ProductCard, ProductId, TemplateMessage, TemplateValue,
 };
 use sportello::ports::{Messenger, Outgoing, Seen, SendError};
 use sportello::whatsapp::graph::{ErrorClass, GraphMessenger, GraphSetupError};
@@ -13,7 +15,8 @@ use sportello::whatsapp::render::{self, Style};
 
 use crate::support::data::bodies;
 use crate::support::graph::{Graph, NUMBER, Reply, TOKEN, faults};
-use crate::support::listener::nobody;
+use crate::support::listener::{Reset, nobody, serve};
+use crate::support::stand_in::StandIn;
 
 fn outgoing(answer: Answer) -> Outgoing {
     Outgoing {
@@ -22,6 +25,7 @@ fn outgoing(answer: Answer) -> Outgoing {
         recipient: "+393331234567".to_owned(),
         answer,
         language: Language::IT,
+        upload: false,
     }
 }
 
@@ -375,4 +379,71 @@ proptest! {
             prop_assert_eq!(faults(&body), Vec::<String>::new(), "{}", body);
         }
     }
+}
+
+#[tokio::test]
+async fn a_file_that_whatsapp_could_not_fetch_is_uploaded() {
+    let stand_in = StandIn::start().await;
+    let png: &[u8] = b"\x89PNG\r\n\x1a\n-stand-in";
+    let router = Router::new().route("/a.png", get(move || async move { png }));
+    let (address, serving) = serve(router, Reset::default()).await;
+    let config = Whatsapp {
+        access_token: Some(TOKEN.into()),
+        graph_url: stand_in.url.clone(),
+        ..Whatsapp::default()
+    };
+    let messenger = GraphMessenger::new(&config).unwrap();
+    let with_file = |file: &str| {
+        let template = TemplateMessage {
+            name: "news".to_owned(),
+            language: "it".to_owned(),
+            header: Some(TemplateValue {
+                name: None,
+                value: Filling::Image {
+                    link: format!("http://{address}/{file}"),
+                },
+            }),
+            body: Vec::new(),
+            buttons: Vec::new(),
+        };
+        let answer = Answer {
+            template: Some(Box::new(template)),
+            ..Answer::text("Novita")
+        };
+        Outgoing {
+            upload: true,
+            ..outgoing(answer)
+        }
+    };
+    messenger.send(&with_file("a.png")).await.unwrap();
+    let sent = stand_in.taken()[0].request.clone();
+    let image = &sent["template"]["components"][0]["parameters"][0]["image"];
+    assert!(image.get("link").is_none(), "{sent}");
+    let id = image["id"].as_str().unwrap();
+    let kept = reqwest::Client::new()
+        .get(format!("{}/{id}", stand_in.url))
+        .bearer_auth(TOKEN)
+        .send()
+        .await
+        .unwrap();
+    let kept: Value = kept.json().await.unwrap();
+    assert_eq!(
+        (&kept["mime_type"], &kept["file_size"]),
+        (&json!("image/png"), &json!(png.len()))
+    );
+
+    // A file that nobody can fetch is refused before anything is sent.
+    let refused = messenger.send(&with_file("none.png")).await;
+    assert!(
+        matches!(
+            refused,
+            Err(SendError::Refused {
+                class: ErrorClass::Media,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(stand_in.taken().len(), 1);
+    serving.abort();
 }

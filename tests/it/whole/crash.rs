@@ -162,7 +162,7 @@ impl Life<'_> {
     }
 }
 
-const WAITING: &str = "SELECT (SELECT COUNT(*) FROM inbox WHERE turn_id IS NULL) \
+const WAITING: &str = "SELECT (SELECT COUNT(*) FROM arrivals) + (SELECT COUNT(*) FROM inbox WHERE turn_id IS NULL) \
     + (SELECT COUNT(*) FROM outbox WHERE state IN ('queued', 'sending'))";
 /// Each is zero when every accepted message has exactly one outcome and nothing was recorded twice.
 const NONE: [&str; 5] = [

@@ -88,7 +88,7 @@ async fn round(servers: [&str; 2], message: usize) {
     .await;
 }
 
-const WAITING: &str = "SELECT (SELECT COUNT(*) FROM inbox WHERE turn_id IS NULL) \
+const WAITING: &str = "SELECT (SELECT COUNT(*) FROM arrivals) + (SELECT COUNT(*) FROM inbox WHERE turn_id IS NULL) \
     + (SELECT COUNT(*) FROM outbox WHERE state IN ('queued', 'sending'))";
 
 async fn settle(data: &Path) {

@@ -16,19 +16,18 @@ pub fn change(event: &AccountEvent, ours: &[String], key: &str) -> ChannelChange
         AccountEvent::TemplateStatus(change) => templated(change, status_alert(change)),
         AccountEvent::TemplateQuality(change) => {
             let low = change.quality == Some(Quality::Red);
-            let told = low.then(|| template_alert(change, "low quality", false));
+            let told = low.then(|| template_alert(change, "low quality"));
             templated(change, told)
         }
         AccountEvent::TemplateCategory(change) => {
             let category = change.category.as_ref().map_or("", TemplateCategory::name);
             let text = format!("is in the category {category} now");
-            templated(change, Some(template_alert(change, &text, false)))
+            templated(change, Some(template_alert(change, &text)))
         }
         AccountEvent::TemplateComponents(change) => {
             let told = template_alert(
                 change,
                 "was changed at Meta; run `sportello templates sync`",
-                false,
             );
             templated(change, Some(told))
         }
@@ -44,7 +43,6 @@ pub fn change(event: &AccountEvent, ours: &[String], key: &str) -> ChannelChange
                 "phone_number_name_update",
                 display.as_deref().unwrap_or("number"),
                 text.trim(),
-                false,
             )
         }
         AccountEvent::Capability { tier } => ChannelChange {
@@ -52,46 +50,31 @@ pub fn change(event: &AccountEvent, ours: &[String], key: &str) -> ChannelChange
             ..ChannelChange::default()
         },
         AccountEvent::Update(update) => account_change(update, ours),
-        AccountEvent::Alert {
-            kind,
-            severity,
-            text,
-        } => {
-            let severe = severity.eq_ignore_ascii_case("critical");
-            told(kind, "account", text, severe)
-        }
-        AccountEvent::Review { decision } => {
-            let severe = decision != "APPROVED";
-            told(
-                "account_review_update",
-                "account",
-                &format!("the review ended: {decision}"),
-                severe,
-            )
-        }
-        AccountEvent::Security { display, event } => told(
-            "security",
-            display.as_deref().unwrap_or("number"),
-            event,
-            false,
+        AccountEvent::Alert { kind, text, .. } => told(kind, "account", text),
+        AccountEvent::Review { decision } => told(
+            "account_review_update",
+            "account",
+            &format!("the review ended: {decision}"),
         ),
+        AccountEvent::Security { display, event } => {
+            told("security", display.as_deref().unwrap_or("number"), event)
+        }
         AccountEvent::Unknown => ChannelChange::default(),
     }
 }
 
-fn told(kind: &str, subject: &str, text: &str, severe: bool) -> ChannelChange {
+fn told(kind: &str, subject: &str, text: &str) -> ChannelChange {
     ChannelChange {
-        alert: Some(alert(kind, subject, text, severe)),
+        alert: Some(alert(kind, subject, text)),
         ..ChannelChange::default()
     }
 }
 
-fn alert(kind: &str, subject: &str, text: &str, severe: bool) -> Alert {
+fn alert(kind: &str, subject: &str, text: &str) -> Alert {
     Alert {
         kind: kind.to_owned(),
         subject: subject.to_owned(),
         text: text.to_owned(),
-        severe,
     }
 }
 
@@ -120,9 +103,9 @@ fn templated(change: &TemplateChange, alert: Option<Alert>) -> ChannelChange {
     }
 }
 
-fn template_alert(change: &TemplateChange, text: &str, severe: bool) -> Alert {
+fn template_alert(change: &TemplateChange, text: &str) -> Alert {
     let subject = format!("{} ({})", change.name, change.language);
-    alert("template", &subject, text, severe)
+    alert("template", &subject, text)
 }
 
 /// A template that may not be sent any more is worth a word; one that waits is not.
@@ -133,7 +116,7 @@ fn status_alert(change: &TemplateChange) -> Option<Alert> {
     }
     let reason = change.reason.as_deref().unwrap_or_default();
     let text = format!("{} {reason}", status.name());
-    Some(template_alert(change, text.trim(), true))
+    Some(template_alert(change, text.trim()))
 }
 
 fn everyone(ours: &[String], fill: impl Fn(&mut NumberChange)) -> Vec<NumberChange> {
@@ -169,15 +152,9 @@ fn number_change(event: &NumberEvent, ours: &[String]) -> ChannelChange {
             sending: None,
         });
     let subject = event.display.as_deref().unwrap_or("number");
-    let bad = event.quality == Some(Quality::Red);
     ChannelChange {
         numbers: numbers.collect(),
-        alert: Some(alert(
-            "phone_number_quality_update",
-            subject,
-            &event.event,
-            bad,
-        )),
+        alert: Some(alert("phone_number_quality_update", subject, &event.event)),
         ..ChannelChange::default()
     }
 }
@@ -203,14 +180,12 @@ fn account_change(update: &AccountUpdate, ours: &[String]) -> ChannelChange {
         }
         AccountUpdate::Other(event) => (event.clone(), None),
     };
-    let quiet = matches!(update, AccountUpdate::Other(_) | AccountUpdate::Reconnected)
-        || sending == Some(Sending::Allowed);
     ChannelChange {
         numbers: match &sending {
             Some(sending) => everyone(ours, |number| number.sending = Some(sending.clone())),
             None => Vec::new(),
         },
-        alert: Some(alert("account_update", "account", &text, !quiet)),
+        alert: Some(alert("account_update", "account", &text)),
         ..ChannelChange::default()
     }
 }
