@@ -156,6 +156,17 @@ impl Pair {
         now: i64,
     ) -> Result<Merged, StoreError> {
         let (keep, other) = (self.keep.known.id.clone(), self.other.known.id.clone());
+        // Who was proved to be one of them proves it again for both.
+        for statement in [
+            "DELETE FROM customer_handles WHERE contact_id IN ($1, $2)",
+            "UPDATE verifications SET contact_id = NULL, conversation_id = NULL WHERE contact_id IN ($1, $2)",
+        ] {
+            sqlx::query(statement)
+                .bind(&keep)
+                .bind(&other)
+                .execute(&mut *connection)
+                .await?;
+        }
         let joined = self.conversations(connection, now).await?;
         self.consents(connection, now).await?;
         for statement in [

@@ -24,6 +24,7 @@ CREATE TABLE verifications (
 );
 CREATE INDEX verifications_subject ON verifications (subject, created_at);
 CREATE INDEX verifications_created ON verifications (created_at);
+CREATE INDEX verifications_contact ON verifications (contact_id) WHERE contact_id IS NOT NULL;
 
 -- Handles of verified customers; the key is a hash of the handle and of who carries it.
 CREATE TABLE customer_handles (
@@ -34,6 +35,7 @@ CREATE TABLE customer_handles (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX customer_handles_expiry ON customer_handles (expires_at);
+CREATE INDEX customer_handles_contact ON customer_handles (contact_id);
 
 -- Questions whether something is to be done; the key is a hash of the question's token, of who asked and of what.
 CREATE TABLE confirmations (

@@ -336,3 +336,19 @@ async fn a_phone_that_was_given_away_ends_the_handle() {
     let known = store.conversation_of(Channel::Whatsapp, PHONE, OURS).await;
     assert!(known.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn contacts_that_turn_out_to_be_one_person_prove_it_again() {
+    let (_folder, store) = empty().await;
+    let other = "+393330000001";
+    customer(&store, PHONE).await;
+    customer(&store, other).await;
+    start(&store, "a", PHONE, NOW).await;
+    assert!(redeem(&store, "a", "hash of a", NOW).await);
+    start(&store, "b", other, NOW).await;
+    let merged = store.merge_contacts(PHONE, other, "operator", NOW).await;
+    merged.unwrap().unwrap();
+    let holds = store.customer_of_handle("handle of a", NOW);
+    assert_eq!(holds.await.unwrap(), None);
+    assert!(!redeem(&store, "b", "hash of b", NOW).await);
+}
