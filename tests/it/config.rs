@@ -11,7 +11,7 @@ use sportello::config::{self, Config, Flag, PaymentProvider, ToolMode};
 const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sportello.toml");
 
 /// The keys whose default is that they are not set.
-const WITHOUT_DEFAULT: [&str; 30] = [
+const WITHOUT_DEFAULT: [&str; 31] = [
     "server.public_url",
     "server.api_token",
     "agent.disclosure",
