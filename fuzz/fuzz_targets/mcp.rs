@@ -17,6 +17,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+#[path = "../../tests/it/mcp/callers/nobody.rs"]
+mod nobody;
+
 const HEADERS: [(&str, &str); 8] = [
     ("mcp-protocol-version", "2026-07-28"),
     ("mcp-protocol-version", "2025-11-25"),
@@ -40,6 +43,7 @@ fn door() -> Router {
         languages: vec![Language::EN],
         access: config::Mcp::default(),
         calls_per_minute: u32::MAX,
+        callers: nobody::nobody(),
         library: Arc::new(move || Arc::clone(&library)),
         changes: watch::Sender::new(()).subscribe(),
         shutdown: CancellationToken::new(),

@@ -39,7 +39,7 @@ pub fn state(calls_per_minute: u32) -> mcp::State {
             authorization_servers: Vec::new(),
         },
         calls_per_minute,
-        callers: callers::nobody(),
+        callers: callers::nobody::nobody(),
         library: Arc::new(move || Arc::clone(&library)),
         changes: watch::Sender::new(()).subscribe(),
         shutdown: CancellationToken::new(),

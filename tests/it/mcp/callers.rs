@@ -3,20 +3,18 @@
 
 mod changes;
 mod codes;
+pub mod nobody;
 mod tokens;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use sportello::app::{App, TokenCommand, mcp_state, tokens as run_tokens};
 use sportello::clock;
-use sportello::config::{Config, Limits};
+use sportello::config::Config;
 use sportello::domain::{Inbound, Scope};
-use sportello::mcp::{
-    self, Access, AccessError, AskedCode, Assistant, Callers, Change, Customer, ShownCode,
-};
+use sportello::mcp;
 use sportello::store::{Ending, Taker};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -30,44 +28,6 @@ pub const PHONE: &str = "+393331234567";
 pub const ORDER: &str = "10441";
 /// Somebody else's order and its e-mail.
 pub const FOREIGN: (&str, &str) = ("10412", "marco.ferrero@example.it");
-
-/// A door that knows nobody.
-pub fn nobody() -> Callers {
-    Callers {
-        access: Arc::new(Nobody),
-        limits: Limits::default(),
-    }
-}
-
-struct Nobody;
-
-#[async_trait]
-impl Access for Nobody {
-    async fn assistant(&self, _: &str) -> Result<Option<Assistant>, AccessError> {
-        Ok(None)
-    }
-    fn sends_codes(&self) -> bool {
-        false
-    }
-    async fn send_code(&self, _: AskedCode) -> Result<bool, AccessError> {
-        Ok(false)
-    }
-    async fn exchange(&self, _: ShownCode) -> Result<bool, AccessError> {
-        Ok(false)
-    }
-    async fn customer(&self, _: &str) -> Result<Option<Customer>, AccessError> {
-        Ok(None)
-    }
-    async fn keep_question(&self, _: String, _: i64) -> Result<(), AccessError> {
-        Ok(())
-    }
-    async fn take_question(&self, _: String) -> Result<bool, AccessError> {
-        Ok(false)
-    }
-    async fn note(&self, _: Change) -> Result<(), AccessError> {
-        Ok(())
-    }
-}
 
 /// The demo shop behind the door, without its index.
 pub struct Shop {

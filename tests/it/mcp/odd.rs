@@ -49,7 +49,8 @@ impl Tool for Count {
     const NAME: &'static str = "count";
     const TITLE: &'static str = "Count";
     const DESCRIPTION: &'static str = "Use it to count.";
-    const ANNOTATIONS: Annotations = Annotations::ADDS;
+    // What changes something asks first, and is not done by one call.
+    const ANNOTATIONS: Annotations = Annotations::READS;
     const CALLERS: &'static [Caller] = &[Caller::Anonymous];
     type Args = CountArgs;
     type Output = Counted;

@@ -151,7 +151,8 @@ async fn the_lists_agree(program: &Program, data: &Path, listed: &Value) {
         .collect();
     let listed = listed.as_array().unwrap();
     let manifest = manifest["tools"].as_array().unwrap();
-    assert_eq!((listed.len(), manifest.len(), all.len()), (3, 3, 3));
+    // On the page an assistant may also do two things that the visitor is asked about.
+    assert_eq!((listed.len(), manifest.len(), all.len()), (3, 5, 3));
     for (place, name) in TOOLS.into_iter().enumerate() {
         let (one, two, three) = (&listed[place], &manifest[place], all[place]);
         assert_eq!(one["name"], name);

@@ -14,11 +14,11 @@ async fn a_code_from_whatsapp_opens_the_customers_own_orders() {
     assert_eq!(asked["expires_in_seconds"], 600);
     let words = shop.sent().await.unwrap();
     assert!(
-        words.contains("Bottega Moka") && words.contains("never share"),
+        words.contains("Bottega Moka") && words.contains("mai condiviso"),
         "{words}"
     );
     assert!(
-        words.contains("AI assistant that we do not know"),
+        words.contains("assistente IA che non conosciamo"),
         "{words}"
     );
     let code = code(&words);
