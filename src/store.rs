@@ -131,6 +131,15 @@ impl Store {
         Ok(())
     }
 
+    /// Brings what was committed from the log to its place, beside the writer. A server does it often, so that no
+    /// commit has to.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        dialect::checkpoint(&self.readers).await
+    }
+
     /// Copies a folder's database to a new file, while others write to it. The copy is whole and on the
     /// disk when this returns, and gone when it fails.
     ///

@@ -16,7 +16,9 @@ use crate::whatsapp::intake::Sorter;
 /// Items of one transaction.
 const BATCH: i64 = 64;
 /// The same while deliveries keep coming: the door waits for no longer.
-const BUSY_BATCH: i64 = 16;
+const BUSY_BATCH: i64 = 8;
+/// So long after a ring it waits for more: a few transactions with several items cost the door less than many.
+const GATHER: Duration = Duration::from_millis(50);
 /// Without a ring it looks so often: another process may have stored something and died.
 const IDLE: Duration = Duration::from_secs(1);
 /// While deliveries keep coming, the door has the database for so many times as long.
@@ -78,7 +80,7 @@ impl Reception {
 
     async fn wait(&self, stop: &CancellationToken) {
         tokio::select! {
-            () = self.arrivals.notified() => {}
+            () = self.arrivals.notified() => tokio::time::sleep(GATHER).await,
             () = tokio::time::sleep(IDLE) => {}
             () = stop.cancelled() => {}
         }

@@ -22,7 +22,7 @@ use crate::config::{self, DeskHours};
 use crate::openai::Transcriber;
 use crate::outbox::{Presence, Sender};
 use crate::ports::Messenger;
-use crate::store::{Pace, Taker};
+use crate::store::{Pace, Store, Taker};
 use crate::telemetry;
 use crate::whatsapp::GraphMessenger;
 use crate::whatsapp::media::GraphMedia;
@@ -36,6 +36,8 @@ const NEW_PORTFOLIO: i64 = 250;
 const RECORDING: i64 = 10_000;
 /// Files that are fetched at once.
 const FETCHERS: usize = 2;
+/// Between two looks at the database's log.
+const CHECKPOINT: Duration = Duration::from_millis(250);
 /// Between two tries to build the index.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -80,6 +82,7 @@ pub async fn serve(
     let socket = Socket::open(&app.data).await?;
     let tasks = TaskTracker::new();
     tasks.spawn(Reception::new(&app).run(stop.clone()));
+    tasks.spawn(checkpoints(app.store.clone(), stop.clone()));
     tasks.spawn(work(
         Arc::clone(&app),
         socket,
@@ -100,6 +103,19 @@ pub async fn serve(
     tasks.wait().await;
     app.store.close().await;
     served.map_err(|error| AppError::Machine(format!("the server failed: {error}")))
+}
+
+/// Keeps the database's log short, so that no message waits for the disk longer than its own commit takes.
+async fn checkpoints(store: Store, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(CHECKPOINT) => {}
+            () = stop.cancelled() => return,
+        }
+        if let Err(error) = store.checkpoint().await {
+            tracing::debug!(%error, "the log was not brought in; the next time");
+        }
+    }
 }
 
 /// Prepares the agent, starts the workers, then brings the index up to date beside them.

@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The kind of database.
 pub type Database = sqlx::Sqlite;
+/// Pages in the write-ahead log at which a commit moves them into the file by itself. Far more than a server lets
+/// come together, because the commit then waits for the disk.
+const LOG_PAGES: &str = "20000";
 /// So many statements a connection keeps prepared.
 const STATEMENTS: usize = 512;
 
@@ -76,6 +79,7 @@ fn options(folder: &Path) -> SqliteConnectOptions {
         .filename(file(folder))
         .busy_timeout(PATIENCE)
         .statement_cache_capacity(STATEMENTS)
+        .pragma("wal_autocheckpoint", LOG_PAGES)
         .disable_statement_logging()
 }
 
@@ -121,6 +125,14 @@ fn opening(folder: &Path, error: &sqlx::Error) -> StoreError {
         )),
         _ => classify(error),
     }
+}
+
+/// Moves what the write-ahead log holds into the file, as far as nobody has to wait for it.
+pub async fn checkpoint(readers: &Pool) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
+        .execute(readers)
+        .await?;
+    Ok(())
 }
 
 /// Copies the database while it is in use. The schema stays as it is.
