@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -232,7 +233,7 @@ class Bench:
     def fill(self, server: Server) -> None:
         each = PHONES // 16
         workers = [threading.Thread(target=lambda place=place: [
-            post(client, body_of(f"fill{phone:06}", phone)) for client in [connect(server)]
+            post(client, body_of(f"fill{phone:06}", phone)) for client in [connect(server.port)]
             for phone in range(place * each, (place + 1) * each)]) for place in range(16)]
         for worker in workers:
             worker.start()
@@ -247,19 +248,11 @@ class Bench:
 
     def probe(self, server: Server, name: str, hot: bool) -> list[float]:
         """Latencies of one message every 10 ms, each in another conversation, in milliseconds."""
-        done = threading.Event()
-
-        def heat() -> None:
-            client, number = connect(server), 0
-            while not done.is_set():
-                post(client, body_of(f"{name}hot{number:06}", PHONES + 1))
-                number += 1
-                time.sleep(0.01)
-
-        worker = threading.Thread(target=heat)
+        # A process of its own: two threads of this one would wait for each other.
+        heat = multiprocessing.Process(target=keep_hot, args=(server.port, name), daemon=True)
         if hot:
-            worker.start()
-        client, latencies = connect(server), []
+            heat.start()
+        client, latencies = connect(server.port), []
         start = time.perf_counter()
         for number in range(500):
             time.sleep(max(0.0, start + number * 0.01 - time.perf_counter()))
@@ -267,14 +260,23 @@ class Bench:
             before = time.perf_counter()
             post(client, body)
             latencies.append((time.perf_counter() - before) * 1000)
-        done.set()
         if hot:
-            worker.join()
+            heat.terminate()
+            heat.join()
         return latencies
 
 
-def connect(server: Server) -> http.client.HTTPConnection:
-    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+def keep_hot(port: int, name: str) -> None:
+    """One conversation that never stops writing."""
+    client, number = connect(port), 0
+    while True:
+        post(client, body_of(f"{name}hot{number:06}", PHONES + 1))
+        number += 1
+        time.sleep(0.01)
+
+
+def connect(port: int) -> http.client.HTTPConnection:
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     client.connect()
     client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client

@@ -13,10 +13,10 @@ use crate::failpoint;
 use crate::store::{ReadItem, Store, StoreError, WaitingItem};
 use crate::whatsapp::intake::Sorter;
 
-/// Items of one transaction.
-const BATCH: i64 = 64;
-/// The same while deliveries keep coming: the door waits for no longer.
-const BUSY_BATCH: i64 = 8;
+/// Items of one transaction: the door waits for no longer.
+const BATCH: i64 = 2;
+/// The same when nothing more comes and more waits.
+const BACKLOG: i64 = 64;
 /// So long after a ring it waits for more: a few transactions with several items cost the door less than many.
 const GATHER: Duration = Duration::from_millis(50);
 /// Without a ring it looks so often: another process may have stored something and died.
@@ -59,12 +59,12 @@ impl Reception {
                 Ok(worked_in) => {
                     self.inbox.notify_one();
                     if self.arrivals.notified().now_or_never().is_some() {
-                        batch = BUSY_BATCH;
+                        batch = BATCH;
                         let pause = (started.elapsed() * DOOR).min(LONGEST_PAUSE);
                         tokio::time::sleep(pause).await;
                     } else {
                         let all = worked_in < batch;
-                        batch = BATCH;
+                        batch = if all { BATCH } else { BACKLOG };
                         if all {
                             self.wait(&stop).await;
                         }

@@ -234,7 +234,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn work_in(&self, items: Vec<ReadItem>) -> Result<(), StoreError> {
-        let work = self.write(move |connection| {
+        let work = self.write_repeatable(move |connection| {
             Box::pin(async move {
                 let ids = items.iter().map(|item| item.id.as_str());
                 let ours = remove(connection, ids).await?;

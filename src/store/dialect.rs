@@ -135,6 +135,18 @@ pub async fn checkpoint(readers: &Pool) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether the connection's commits are on the disk when they return. Those that are not are lost only together
+/// with everything after them.
+pub async fn lasting(connection: &mut Connection, lasting: bool) -> Result<(), StoreError> {
+    let statement = if lasting {
+        "PRAGMA synchronous = FULL"
+    } else {
+        "PRAGMA synchronous = NORMAL"
+    };
+    sqlx::query(statement).execute(connection).await?;
+    Ok(())
+}
+
 /// Copies the database while it is in use. The schema stays as it is.
 pub async fn backup(folder: &Path, copy: &Path) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| {

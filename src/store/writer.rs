@@ -9,7 +9,7 @@ use sqlx::Connection as _;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::dialect::{BEGIN, Connection};
+use super::dialect::{self, BEGIN, Connection};
 use super::{Store, StoreError};
 
 /// At most so many jobs share a transaction.
@@ -32,11 +32,16 @@ pub trait Job: Send {
     ) -> BoxFuture<'c, Result<(), StoreError>>;
     /// Answers whoever waits, once it is known whether the transaction was committed.
     fn answer(self: Box<Self>, failure: Option<StoreError>);
+    /// Whether it must be on the disk before anyone is answered.
+    fn lasts(&self) -> bool {
+        true
+    }
 }
 
 struct Pending<T, F> {
     work: Option<F>,
     result: Option<T>,
+    lasts: bool,
     waiting: oneshot::Sender<Result<T, StoreError>>,
 }
 
@@ -65,6 +70,10 @@ where
         };
         // Whoever asked may be gone; the write is done all the same.
         let _ = self.waiting.send(result);
+    }
+
+    fn lasts(&self) -> bool {
+        self.lasts
     }
 }
 
@@ -109,10 +118,33 @@ impl Store {
             + Send
             + 'static,
     {
+        self.hand_in(work, true).await
+    }
+
+    /// The same for a write that is done again after a crash: nobody waits for the disk. The next lasting commit
+    /// takes it along.
+    pub(super) async fn write_repeatable<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>
+            + Send
+            + 'static,
+    {
+        self.hand_in(work, false).await
+    }
+
+    async fn hand_in<T, F>(&self, work: F, lasts: bool) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>
+            + Send
+            + 'static,
+    {
         let (waiting, done) = oneshot::channel();
         let job = Pending {
             work: Some(work),
             result: None,
+            lasts,
             waiting,
         };
         self.writer.place().await?.send(Box::new(job));
@@ -126,7 +158,8 @@ async fn write(
     mut queue: mpsc::Receiver<Box<dyn Job>>,
     stop: CancellationToken,
 ) {
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
+    let mut lasting = true;
     loop {
         let taken = tokio::select! {
             taken = queue.recv_many(&mut batch, BATCH) => taken,
@@ -139,7 +172,15 @@ async fn write(
             break;
         }
         let mut failures: Vec<Option<StoreError>> = vec![None; batch.len()];
-        if let Err(error) = commit(&mut connection, &mut batch, &mut failures).await {
+        let committed = async {
+            let lasts = batch.iter().any(|job| job.lasts());
+            if lasts != lasting {
+                dialect::lasting(&mut connection, lasts).await?;
+                lasting = lasts;
+            }
+            commit(&mut connection, &mut batch, &mut failures).await
+        };
+        if let Err(error) = committed.await {
             failures.iter_mut().for_each(|failure| {
                 failure.get_or_insert_with(|| error.clone());
             });
@@ -228,6 +269,25 @@ mod tests {
         );
         let half = store.setting("half", "undone".to_owned()).await.unwrap();
         assert_eq!(half, "undone");
+    }
+
+    #[tokio::test]
+    async fn only_writes_that_are_done_again_do_not_wait_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        fn level(connection: &mut Connection) -> BoxFuture<'_, Result<i64, StoreError>> {
+            Box::pin(async move {
+                let read = sqlx::query_scalar("PRAGMA synchronous");
+                Ok(read.fetch_one(connection).await?)
+            })
+        }
+        // 2 is FULL, 1 is NORMAL.
+        assert_eq!(store.write(level).await.unwrap(), 2);
+        assert_eq!(store.write_repeatable(level).await.unwrap(), 1);
+        assert_eq!(store.write(level).await.unwrap(), 2);
+        let (lasting, along) = tokio::join!(store.write(level), store.write_repeatable(level));
+        assert_eq!(lasting.unwrap(), 2);
+        assert!(along.unwrap() >= 1);
     }
 
     #[tokio::test]
