@@ -3,18 +3,29 @@
 mod case;
 mod compare;
 mod figures;
+mod gates;
+mod grounded;
 mod judge;
 mod manners;
+mod matcher;
 mod measures;
-mod report;
+mod observed;
+mod ranking;
+mod rates;
+mod results;
 mod run;
+mod score;
+mod scripted;
+mod simulated;
 mod suite;
+mod table;
 mod talks;
 mod variant;
 
 pub use case::{
-    Case, ConversationCase, Ending, Expect, IntentCase, Kind, LanguageCase, RetrievalCase,
-    SentimentCase, Tap, Turn, Words,
+    Case, ConversationCase, Ending, Entitled, Expect, Function, IntentCase, Kind, LanguageCase,
+    Relevant, RetrievalCase, SafetyCase, ScriptedCall, SentimentCase, SimulationCase, Tap,
+    ToolCallCase, Turn, Words,
 };
 pub use compare::{
     Comparison, ComparisonVerdict, Flips, Rate, RecordedRun, RunFault, Slice, compare,
@@ -23,7 +34,13 @@ pub use figures::{
     Area, Bench, Drawing, Figure, FigureReport, Section, Table, Target, Unit, Verdict, measure,
     served,
 };
-pub use report::{CaseResult, KindReport, Report, Share};
-pub use run::run;
-pub use suite::{Suite, SuiteFault};
+pub use gates::{Gate, GateResult};
+pub use matcher::{ExpectedCall, Hits, Matcher};
+pub use observed::{Observed, Talked, TurnSeen};
+pub use rates::Measure;
+pub use results::{About, CaseResult, KindReport, Results, ResultsFault, Share};
+pub use run::{Runner, Selection, session};
+pub use scripted::{OBEDIENT, Obedient};
+pub use suite::{Suite, SuiteFault, SuiteFaults, schema};
+pub use table::lines;
 pub use variant::lay_over;

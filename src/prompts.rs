@@ -11,6 +11,9 @@ const AGENT: &str = include_str!("../prompts/agent.md");
 /// How a model without tool calls of its own says which tool to use.
 const JSON_MODE: &str = include_str!("../prompts/json_mode.md");
 
+/// How a model plays a customer in an evaluation.
+const CUSTOMER: &str = include_str!("../prompts/customer.md");
+
 /// All prompts and phrases, compiled once.
 pub struct Prompts {
     environment: Environment<'static>,
@@ -37,6 +40,7 @@ impl Prompts {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.add_template("agent", AGENT)?;
         environment.add_template("json_mode", JSON_MODE)?;
+        environment.add_template("customer", CUSTOMER)?;
         phrases::add(&mut environment)?;
         Ok(Self { environment })
     }
@@ -52,6 +56,15 @@ impl Prompts {
             .render(context.into())?
             .trim()
             .to_owned())
+    }
+
+    /// The instructions for a model that plays a customer.
+    ///
+    /// # Errors
+    /// When the context lacks something the prompt names.
+    pub fn customer(&self, context: impl Into<Value>) -> Result<String, PromptError> {
+        let template = self.environment.get_template("customer")?;
+        Ok(template.render(context.into())?.trim().to_owned())
     }
 
     /// The extra instructions of the `json_schema` tool mode.

@@ -1,11 +1,18 @@
 //! Cases as suites write them.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::matcher::{ExpectedCall, Matcher};
 use crate::domain::{Holder, Language, PassageKind, Polarity};
 
 /// What a case tries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The intent of a message.
@@ -16,8 +23,14 @@ pub enum Kind {
     Language,
     /// What a search finds.
     Retrieval,
+    /// The tools that are called for a message.
+    ToolCall,
     /// A conversation with the agent.
     Conversation,
+    /// A conversation with a customer that a model plays.
+    Simulation,
+    /// An attack, judged by its effects.
+    Safety,
 }
 
 impl Kind {
@@ -29,13 +42,16 @@ impl Kind {
             Self::Sentiment => "sentiment",
             Self::Language => "language",
             Self::Retrieval => "retrieval",
+            Self::ToolCall => "tool_call",
             Self::Conversation => "conversation",
+            Self::Simulation => "simulation",
+            Self::Safety => "safety",
         }
     }
 }
 
 /// One case.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Case {
     /// The intent of a message.
@@ -46,8 +62,14 @@ pub enum Case {
     Language(LanguageCase),
     /// What a search finds.
     Retrieval(RetrievalCase),
+    /// The tools that are called for a message.
+    ToolCall(ToolCallCase),
     /// A conversation with the agent.
     Conversation(ConversationCase),
+    /// A conversation with a customer that a model plays.
+    Simulation(SimulationCase),
+    /// An attack, judged by its effects.
+    Safety(SafetyCase),
 }
 
 impl Case {
@@ -59,79 +81,308 @@ impl Case {
             Self::Sentiment(_) => Kind::Sentiment,
             Self::Language(_) => Kind::Language,
             Self::Retrieval(_) => Kind::Retrieval,
+            Self::ToolCall(_) => Kind::ToolCall,
             Self::Conversation(_) => Kind::Conversation,
+            Self::Simulation(_) => Kind::Simulation,
+            Self::Safety(_) => Kind::Safety,
+        }
+    }
+
+    /// Its name in reports: the id, else the message.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Intent(case) => case.id.as_deref().unwrap_or(&case.text),
+            Self::Sentiment(case) => case.id.as_deref().unwrap_or(&case.text),
+            Self::Language(case) => case.id.as_deref().unwrap_or(&case.text),
+            Self::Retrieval(case) => case.id.as_deref().unwrap_or(&case.text),
+            Self::ToolCall(case) => &case.id,
+            Self::Conversation(case) => &case.id,
+            Self::Simulation(case) => &case.id,
+            Self::Safety(case) => &case.id,
+        }
+    }
+
+    /// Its language, when it names one.
+    #[must_use]
+    pub fn language(&self) -> Option<Language> {
+        match self {
+            Self::Intent(case) => case.language,
+            Self::Sentiment(case) => case.language,
+            Self::Language(case) => Some(case.language),
+            Self::Retrieval(case) => case.language,
+            Self::ToolCall(case) => case.language,
+            Self::Conversation(case) => case.language,
+            Self::Simulation(case) => case.language,
+            Self::Safety(case) => case.language,
+        }
+    }
+
+    /// The parts of the suite that it belongs to beside kind and language.
+    #[must_use]
+    pub fn tags(&self) -> Vec<String> {
+        match self {
+            Self::Intent(case) => case.tags.clone(),
+            Self::Sentiment(case) => case.tags.clone(),
+            Self::Language(case) => case.tags.clone(),
+            Self::Retrieval(case) => case.tags.clone(),
+            Self::ToolCall(case) => case.tags.clone(),
+            Self::Conversation(case) => case.tags.clone(),
+            Self::Simulation(case) => case.tags.clone(),
+            Self::Safety(case) => {
+                let vector = case.vector.iter();
+                vector.chain(&case.tags).cloned().collect()
+            }
         }
     }
 }
 
 /// A message and its intent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntentCase {
+    /// Its name, unique in the suite; the text when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The message.
     pub text: String,
     /// Its language, for reports.
     pub language: Option<Language>,
     /// The intent's name, or `out_of_scope`.
     pub intent: String,
+    /// Parts of the suite to report on their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 /// A message and its mood.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SentimentCase {
+    /// Its name, unique in the suite; the text when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The message.
     pub text: String,
     /// Its language, for reports.
     pub language: Option<Language>,
     /// The mood.
     pub label: Polarity,
+    /// Parts of the suite to report on their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 /// A message and its language.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LanguageCase {
+    /// Its name, unique in the suite; the text when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The message.
     pub text: String,
     /// Its language.
     pub language: Language,
+    /// Parts of the suite to report on their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 /// A question and the documents that answer it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetrievalCase {
+    /// Its name, unique in the suite; the text when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The question.
     pub text: String,
     /// Its language; detected when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
     /// Kinds of passages to search; all when empty.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<PassageKind>,
-    /// Documents or products, of which one must be found.
-    pub relevant: Vec<String>,
-    /// Among the first so many.
+    /// The documents or products that answer it, each with a grade of 1 or more where one answers better; a list
+    /// gives each the grade 1.
+    pub relevant: Relevant,
+    /// One of them must be among the first so many.
     #[serde(default = "three")]
     pub k: usize,
+    /// Parts of the suite to report on their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// Documents that answer a question.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Relevant {
+    /// All alike.
+    Listed(Vec<String>),
+    /// With grades; 0 is not relevant.
+    Graded(BTreeMap<String, u32>),
+}
+
+impl Relevant {
+    /// Every relevant document with its grade.
+    #[must_use]
+    pub fn grades(&self) -> BTreeMap<&str, u32> {
+        match self {
+            Self::Listed(names) => names.iter().map(|name| (name.as_str(), 1)).collect(),
+            Self::Graded(grades) => grades
+                .iter()
+                .filter(|(_, grade)| **grade > 0)
+                .map(|(name, grade)| (name.as_str(), *grade))
+                .collect(),
+        }
+    }
+}
+
+/// A message and the tools that must be called for it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolCallCase {
+    /// Its name, unique in the suite.
+    pub id: String,
+    /// Its language, for reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// E.164 phone that counts as verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// Earlier messages of the customer, which are answered but not judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Words>,
+    /// What is said: one text, or several as a burst.
+    pub say: Words,
+    /// The calls, in this order; none when empty.
+    pub tools: Vec<ExpectedCall>,
+    /// Tools to choose from in place of the shop's; the model is then asked directly, and nothing is called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<Function>,
+    /// Parts of the suite to report on their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// A tool that a case brings along.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// When to use it.
+    #[serde(default)]
+    pub description: String,
+    /// JSON Schema of its arguments.
+    pub parameters: Value,
 }
 
 /// A conversation, turn by turn.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConversationCase {
     /// Its name, unique in the suite.
     pub id: String,
     /// Its language, for reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
     /// E.164 phone that counts as verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
     /// The turns.
     pub turns: Vec<Turn>,
+    /// Parts of the suite to report on their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// A customer that a model plays.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SimulationCase {
+    /// Its name, unique in the suite.
+    pub id: String,
+    /// The language the customer writes in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// E.164 phone that counts as verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// Who the customer is, what they know and what they want. The model that plays them reads nothing else.
+    pub persona: String,
+    /// The first message; the model writes it when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<String>,
+    /// The customer gives up after so many messages.
+    #[serde(default = "eight")]
+    pub max_turns: u32,
+    /// What must hold at the end, over the whole conversation. Tools are looked for in all turns.
+    pub expect: Expect,
+    /// Parts of the suite to report on their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// An attack, in the customer's words or in what the agent reads. A model that obeys it must have no effect that the
+/// customer was not entitled to.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SafetyCase {
+    /// Its name, unique in the suite.
+    pub id: String,
+    /// Its language, for reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// Where the attack stands: `customer`, `product`, `policy`, `tool_result`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector: Option<String>,
+    /// E.164 phone that counts as verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// What the customer writes.
+    pub turns: Vec<Words>,
+    /// What a model that obeys calls in the last turn, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attack: Vec<ScriptedCall>,
+    /// What such a model says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub says: Option<String>,
+    /// What may come of it, because the customer was entitled to it.
+    #[serde(default)]
+    pub entitled: Entitled,
+    /// Parts of the suite to report on their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// A call as a script has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptedCall {
+    /// The tool.
+    pub tool: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub arguments: Value,
+}
+
+/// Effects that a customer is entitled to. Payment links are always at the catalog's prices.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Entitled {
+    /// At most so many payment links.
+    pub links: usize,
+    /// At most so many tickets.
+    pub tickets: usize,
+    /// Orders that may be told of.
+    pub orders: Vec<String>,
 }
 
 /// What the customer sends, and what must come of it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Turn {
     /// What is said: one text, or several as a burst.
@@ -148,7 +399,7 @@ pub struct Turn {
 }
 
 /// A button or row that the customer taps.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tap {
     /// The id that we gave it.
@@ -158,7 +409,7 @@ pub struct Tap {
 }
 
 /// One text or several.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Words {
     /// One text.
@@ -185,7 +436,7 @@ impl Default for Words {
 }
 
 /// How a turn ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// With an answer.
@@ -209,7 +460,7 @@ impl Ending {
 }
 
 /// What must hold after a turn. What is left out is not looked at.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expect {
     /// How it ends.
@@ -256,8 +507,19 @@ pub struct Expect {
     pub polarity_below: Option<f32>,
     /// A document that the answer names as its source.
     pub source: Option<String>,
+    /// Documents of which the turn read a passage.
+    pub passages: Vec<String>,
+    /// Calls with their arguments, in this order; others may be made between them.
+    pub calls: Vec<ExpectedCall>,
+    /// What stands in the store afterwards, by JSON path (RFC 9535) into the conversation as the desk shows it, for
+    /// example `$.tickets[0].priority: high`. `sportello eval run … --json` shows it for every case.
+    pub state: BTreeMap<String, Matcher>,
 }
 
 fn three() -> usize {
     3
+}
+
+fn eight() -> u32 {
+    8
 }

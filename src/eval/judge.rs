@@ -1,11 +1,14 @@
 //! What a turn must be, against what it was. Pure.
 
+use serde_json::Value;
+
 use super::case::Expect;
-use crate::app::Said;
+use super::matcher::ExpectedCall;
+use super::observed::TurnSeen;
 use crate::domain::{Answer, Holder, Language, Outcome};
 
-/// What is wrong with a turn; empty when nothing is. `before` is the payment link shown last.
-pub fn judge(expect: &Expect, said: &Said, before: Option<&str>) -> Vec<String> {
+/// What is wrong with a turn; empty when nothing is. What concerns the store at the end is not looked at.
+pub fn judge(expect: &Expect, said: &TurnSeen) -> Vec<String> {
     let nothing = Answer::default();
     let answer = said.outcome.answer().unwrap_or(&nothing);
     let mut faults = Vec::new();
@@ -24,7 +27,17 @@ pub fn judge(expect: &Expect, said: &Said, before: Option<&str>) -> Vec<String> 
     colleagues(expect, said, &mut faults);
     words(expect, said, answer, &mut faults);
     products(expect, answer, &mut faults);
-    payment(expect, answer, before, &mut faults);
+    payment(expect, answer, said.link_before.as_deref(), &mut faults);
+    cited(expect, said, answer, &mut faults);
+    if let Some(tickets) = expect.tickets
+        && said.tickets != tickets
+    {
+        faults.push(format!("there are {} tickets", said.tickets));
+    }
+    faults
+}
+
+fn cited(expect: &Expect, said: &TurnSeen, answer: &Answer, faults: &mut Vec<String>) {
     if let Some(source) = &expect.source
         && !answer.sources.iter().any(|named| named.id == *source)
     {
@@ -35,6 +48,72 @@ pub fn judge(expect: &Expect, said: &Said, before: Option<&str>) -> Vec<String> 
             .collect();
         faults.push(differs("the sources", source, &named.join(", ")));
     }
+    let read: Vec<&str> = said
+        .trace
+        .passages
+        .iter()
+        .map(|passage| passage.document.as_str())
+        .collect();
+    for document in expect
+        .passages
+        .iter()
+        .filter(|name| !read.contains(&name.as_str()))
+    {
+        faults.push(differs("the passages", document, &read.join(", ")));
+    }
+}
+
+/// What is wrong with the calls of some turns; others may be made between those that are expected.
+pub fn calls(expected: &[ExpectedCall], made: &[(&str, &Value)]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut left = made.iter();
+    for call in expected {
+        if left
+            .by_ref()
+            .any(|(name, arguments)| call.matches(name, arguments))
+        {
+            continue;
+        }
+        let same = made.iter().find(|(name, _)| *name == call.name);
+        match same.and_then(|(_, arguments)| arguments.as_object()) {
+            Some(arguments) if !call.faults(arguments).is_empty() => {
+                faults.extend(call.faults(arguments));
+            }
+            Some(_) => faults.push(format!("`{}` was called too early", call.name)),
+            None => {
+                let made: Vec<&str> = made.iter().map(|(name, _)| *name).collect();
+                faults.push(differs("the calls", &call.name, &made.join(", ")));
+            }
+        }
+        break;
+    }
+    faults
+}
+
+/// What is wrong with what the store has.
+pub fn state(expect: &Expect, state: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (path, matcher) in &expect.state {
+        let found = match serde_json_path::JsonPath::parse(path) {
+            Ok(parsed) => parsed.query(state).all(),
+            Err(error) => {
+                faults.push(format!("`{path}` is no JSON path: {error}"));
+                continue;
+            }
+        };
+        if found.is_empty() && !matcher.matches(&Value::Null) {
+            faults.push(format!("{path}: expected {matcher}, got nothing"));
+        }
+        for value in found.into_iter().filter(|value| !matcher.matches(value)) {
+            faults.push(format!("{path}: expected {matcher}, got {value}"));
+        }
+    }
+    if expect.not_stored.is_empty() {
+        return faults;
+    }
+    let all = state.to_string();
+    let stored = expect.not_stored.iter().filter(|word| all.contains(*word));
+    faults.extend(stored.map(|word| format!("`{word}` is stored")));
     faults
 }
 
@@ -50,13 +129,11 @@ fn name(holder: Holder) -> &'static str {
     }
 }
 
-fn tools(expect: &Expect, said: &Said, faults: &mut Vec<String>) {
-    let called: Vec<&str> = said
-        .trace
-        .tools
-        .iter()
-        .map(|tool| tool.name.as_str())
-        .collect();
+fn tools(expect: &Expect, said: &TurnSeen, faults: &mut Vec<String>) {
+    let made = said.calls();
+    faults.extend(calls(&expect.calls, &made));
+    let tools = said.trace.tools.iter();
+    let called: Vec<&str> = tools.map(|tool| tool.name.as_str()).collect();
     let mut left = called.iter();
     if !expect
         .tools
@@ -73,7 +150,7 @@ fn tools(expect: &Expect, said: &Said, faults: &mut Vec<String>) {
     }
 }
 
-fn understood(expect: &Expect, said: &Said, faults: &mut Vec<String>) {
+fn understood(expect: &Expect, said: &TurnSeen, faults: &mut Vec<String>) {
     let triage = said.trace.triage.as_ref();
     if let Some(language) = expect.language {
         let found = triage.map(|triage| triage.language.language);
@@ -106,7 +183,7 @@ fn understood(expect: &Expect, said: &Said, faults: &mut Vec<String>) {
 }
 
 /// What a colleague reads: the summary, and the notes of the trace.
-fn colleagues(expect: &Expect, said: &Said, faults: &mut Vec<String>) {
+fn colleagues(expect: &Expect, said: &TurnSeen, faults: &mut Vec<String>) {
     let summary = match &said.outcome {
         Outcome::HandedOff { summary, .. } => summary.to_lowercase(),
         Outcome::Answered { .. } | Outcome::Silent { .. } => String::new(),
@@ -124,7 +201,7 @@ fn colleagues(expect: &Expect, said: &Said, faults: &mut Vec<String>) {
     }
 }
 
-fn words(expect: &Expect, said: &Said, answer: &Answer, faults: &mut Vec<String>) {
+fn words(expect: &Expect, said: &TurnSeen, answer: &Answer, faults: &mut Vec<String>) {
     let language = said
         .trace
         .triage
@@ -200,18 +277,18 @@ fn payment(expect: &Expect, answer: &Answer, before: Option<&str>, faults: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ConversationId, ToolTrace, TurnTrace};
-    use serde_json::Value;
+    use crate::domain::{ToolTrace, TurnTrace};
+    use serde_json::json;
 
-    fn said(text: &str, tools: &[&str]) -> Said {
+    fn said(text: &str, tools: &[&str]) -> TurnSeen {
         let tools = tools.iter().map(|name| ToolTrace {
             name: (*name).to_owned(),
             arguments: Value::Null,
             result: Value::Null,
             failed: false,
         });
-        Said {
-            conversation: ConversationId::new(),
+        TurnSeen {
+            customer: Vec::new(),
             outcome: Outcome::Answered {
                 answer: Answer::text(text),
                 awaiting: None,
@@ -221,7 +298,44 @@ mod tests {
                 ..TurnTrace::default()
             },
             holder: Holder::Agent,
+            tickets: 0,
+            link_before: None,
+            manners: Vec::new(),
+            milliseconds: 0,
         }
+    }
+
+    #[test]
+    fn calls_keep_their_order_and_say_what_is_wrong() {
+        let call = |name: &str, arguments: Value| -> ExpectedCall {
+            serde_json::from_value(json!({"name": name, "arguments": arguments})).unwrap()
+        };
+        let (moka, two) = (json!({"query": "moka"}), json!({"quantity": 2}));
+        let made = [("search", &moka), ("other", &two), ("pay", &two)];
+        let search = call("search", json!({"query": {"regex": "mok"}}));
+        let pay = call("pay", json!({"quantity": 2}));
+        assert!(calls(&[search.clone(), pay.clone()], &made).is_empty());
+        assert_eq!(
+            calls(&[pay, search], &made),
+            ["`search` was called too early"]
+        );
+        let wrong = calls(&[call("pay", json!({"quantity": 3}))], &made);
+        assert_eq!(wrong, ["`pay`: quantity is 2, expected 3"]);
+        assert_eq!(calls(&[call("none", json!({}))], &made).len(), 1);
+    }
+
+    #[test]
+    fn the_store_is_looked_into() {
+        let expect: Expect = serde_json::from_value(json!({
+            "state": {"$.tickets[0].priority": "high", "$.tickets[1]": {"ignore": true}},
+            "not_stored": ["4111"],
+        }))
+        .unwrap();
+        let kept = json!({"tickets": [{"priority": "high"}], "text": "****"});
+        assert!(state(&expect, &kept).is_empty());
+        let kept = json!({"tickets": [{"priority": "low"}], "text": "4111 1111"});
+        assert_eq!(state(&expect, &kept).len(), 2);
+        assert_eq!(state(&expect, &json!({})).len(), 1);
     }
 
     #[test]
@@ -232,9 +346,9 @@ mod tests {
             ..Expect::default()
         };
         let right = tools(&["search_catalog", "payment_link"]);
-        assert!(judge(&right, &turn, None).is_empty());
+        assert!(judge(&right, &turn).is_empty());
         let wrong = tools(&["payment_link", "search_catalog"]);
-        assert_eq!(judge(&wrong, &turn, None).len(), 1);
+        assert_eq!(judge(&wrong, &turn).len(), 1);
     }
 
     #[test]
@@ -245,7 +359,7 @@ mod tests {
             same_payment: Some(true),
             ..Expect::default()
         };
-        let faults = judge(&expect, &said("Mehr über Scooter", &[]), None);
+        let faults = judge(&expect, &said("Mehr über Scooter", &[]));
         assert_eq!(
             faults,
             [

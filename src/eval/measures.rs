@@ -114,6 +114,23 @@ pub fn interval(count: usize, statistic: impl Fn(&[usize]) -> f64) -> [f64; 2] {
     [RESAMPLES / 40, RESAMPLES - RESAMPLES / 40 - 1].map(|place| values[place])
 }
 
+/// A 95 % interval of the mean over groups that are drawn whole: a case with its repeats, a conversation with its turns.
+pub fn clustered_interval(groups: &[Vec<f64>]) -> [f64; 2] {
+    let sums: Vec<(f64, usize)> = groups
+        .iter()
+        .map(|group| (group.iter().sum(), group.len()))
+        .collect();
+    interval(sums.len(), |drawn| {
+        let (sum, count) = drawn
+            .iter()
+            .map(|place| sums[*place])
+            .fold((0.0, 0), |(sum, count), (more, further)| {
+                (sum + more, count + further)
+            });
+        sum / count.max(1) as f64
+    })
+}
+
 /// The 95 % score interval of a share (Wilson 1927): holds its promise for few cases and for shares near 0 and 1.
 pub fn wilson(hits: usize, all: usize) -> [f64; 2] {
     if all == 0 {
@@ -294,6 +311,13 @@ mod tests {
         );
         assert_eq!([low, high], interval(hits.len(), statistic));
         assert_eq!(interval(0, statistic), [0.0; 2]);
+    }
+
+    #[test]
+    fn repeats_do_not_make_a_mean_more_certain() {
+        let once: Vec<Vec<f64>> = (0..100).map(|place| vec![f64::from(place % 2)]).collect();
+        let often: Vec<Vec<f64>> = once.iter().map(|group| vec![group[0]; 20]).collect();
+        assert_eq!(clustered_interval(&once), clustered_interval(&often));
     }
 
     #[test]

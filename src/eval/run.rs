@@ -1,106 +1,271 @@
-//! Running a suite against an opened shop.
+//! Running suites against an opened shop.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 
-use super::case::{Case, ConversationCase, Kind, RetrievalCase};
-use super::report::{CaseResult, Report};
+use super::case::{Case, Expect, Kind, RetrievalCase, ToolCallCase, Words};
+use super::observed::{Observed, Talked};
+use super::ranking::DEPTH;
+use super::results::CaseResult;
+use super::simulated::simulate;
 use super::suite::Suite;
-use super::talks::conversation;
+use super::talks::{conversation, texts};
 use crate::app::{App, AppError, Prepared, Readers};
-use crate::clock;
-use crate::domain::{Language, Triage};
-use crate::ports::Filter;
+use crate::domain::{History, Language};
+use crate::ports::{ChatModel, Filter, ModelMessage, ModelRequest, ToolDefinition, TurnFacts};
 use crate::retrieval::{Query, SearchLegs};
 use crate::tools::Caller;
 use crate::understand::{Understanding, VectorsOf};
 
 /// Texts embedded at once.
 const BATCH: usize = 256;
+/// Searches at once.
+const SEARCHES: usize = 4;
+/// Tokens of an answer to a case with functions of its own.
+const OUTPUT_TOKENS: u32 = 500;
 
-/// Runs all cases. The workers must have been started when there are conversations.
-///
-/// # Errors
-/// [`AppError::Configuration`] when a case names something that the shop does not have; else when the
-/// embedder, the index or the store fails.
-pub async fn run(
-    app: &App,
-    prepared: &Prepared,
-    suite: &Suite,
-    progress: impl Fn(usize, usize) + Send + Sync,
-) -> Result<Report, AppError> {
-    known(app, suite)?;
-    let started = clock::now();
-    let understanding = prepared.understanding.load_full();
-    let mut results: Vec<(usize, CaseResult)> = Vec::new();
-    let whole = suite.cases.len();
-    messages(app, prepared, suite, &mut results, &progress).await?;
-    for (place, case) in suite.cases.iter().enumerate() {
-        if let Case::Retrieval(case) = case {
-            results.push((place, retrieval(app, &understanding, case).await?));
-            progress(results.len(), whole);
-        }
-    }
-    let talks: Vec<(usize, &ConversationCase)> = suite
-        .cases
-        .iter()
-        .enumerate()
-        .filter_map(|(place, case)| match case {
-            Case::Conversation(case) => Some((place, case)),
-            Case::Intent(_) | Case::Sentiment(_) | Case::Language(_) | Case::Retrieval(_) => None,
-        })
-        .collect();
-    let mut talks = futures::stream::iter(talks)
-        .map(|(place, case)| async move { (place, conversation(app, case).await) })
-        .buffer_unordered(app.config.agent.workers.max(1));
-    while let Some(result) = talks.next().await {
-        results.push(result);
-        progress(results.len(), whole);
-    }
-    results.sort_by_key(|(place, _)| *place);
-    let results = results.into_iter().map(|(_, result)| result).collect();
-    let milliseconds = u64::try_from(clock::now() - started).unwrap_or_default();
-    Ok(Report::new(suite, results, milliseconds))
+/// Runs suites against a shop whose workers have been started.
+pub struct Runner<'a> {
+    /// The shop.
+    pub app: &'a App,
+    /// Its agent.
+    pub prepared: &'a Prepared,
+    /// The model that plays customers; without one, simulations are skipped.
+    pub customer: Option<Arc<dyn ChatModel>>,
+    /// How often every conversation runs.
+    pub repeats: u32,
+    /// Cases run at once.
+    pub jobs: usize,
 }
 
-/// The cases that are one message to understand.
-async fn messages(
-    app: &App,
-    prepared: &Prepared,
-    suite: &Suite,
-    results: &mut Vec<(usize, CaseResult)>,
-    progress: &(impl Fn(usize, usize) + Send + Sync),
-) -> Result<(), AppError> {
-    let understanding = prepared.understanding.load_full();
-    let read: Vec<(usize, &Case, &str)> = suite
-        .cases
-        .iter()
-        .enumerate()
-        .filter_map(|(place, case)| Some((place, case, message(case)?)))
-        .collect();
-    for batch in read.chunks(BATCH) {
-        let texts: Vec<String> = batch.iter().map(|(.., text)| (*text).to_owned()).collect();
-        let readers = Readers {
-            reader: app.reader.as_ref(),
-            questions: app.questions.as_deref(),
-            always_both: false,
+/// What to run of a suite.
+pub struct Selection<'a> {
+    /// Whether a case runs, in this repeat.
+    pub wanted: &'a (dyn Fn(&Case, u32) -> bool + Send + Sync),
+    /// Told of each case as soon as it is judged.
+    pub judged: &'a (dyn Fn(&CaseResult) + Send + Sync),
+}
+
+impl Runner<'_> {
+    /// Runs what is selected of a suite; in the suite's order, repeats of a case one after the other.
+    ///
+    /// # Errors
+    /// [`AppError::Configuration`] when a case names something that the shop does not have; else when the
+    /// embedder, the index or the store fails.
+    pub async fn run(
+        &self,
+        suite: &Suite,
+        selection: &Selection<'_>,
+    ) -> Result<Vec<CaseResult>, AppError> {
+        known(self.app, suite)?;
+        let mut results: Vec<((usize, u32), CaseResult)> = Vec::new();
+        let wanted: Vec<(usize, &Case)> = suite.cases.iter().enumerate().collect();
+        let mut take = |place: usize, repeat: u32, observed: Observed| {
+            let result = CaseResult::new(&suite.name, &suite.cases[place], repeat, observed);
+            (selection.judged)(&result);
+            results.push(((place, repeat), result));
         };
-        let (sentence, retrieval) = readers.vectors(&app.store, &texts).await?;
-        let vectors = VectorsOf {
-            sentence: &sentence,
-            retrieval: retrieval.as_deref(),
-        };
-        for (number, (place, case, text)) in batch.iter().enumerate() {
-            let Some(vectors) = vectors.of(number) else {
-                continue;
-            };
-            let triage = understanding.triage(text, vectors, None);
-            results.extend(labelled(case, text, &triage).map(|result| (*place, result)));
+        let once = |case: &Case| (selection.wanted)(case, 0);
+        let messages: Vec<(usize, &Case)> = wanted
+            .iter()
+            .filter(|(_, case)| message(case).is_some() && once(case))
+            .copied()
+            .collect();
+        for (place, observed) in self.messages(&messages).await? {
+            take(place, 0, observed);
         }
-        progress(results.len(), suite.cases.len());
+        let understanding = self.prepared.understanding.load_full();
+        let searches = wanted.iter().filter_map(|(place, case)| match case {
+            Case::Retrieval(of) if once(case) => Some((*place, of)),
+            _ => None,
+        });
+        let mut searches = futures::stream::iter(searches)
+            .map(|(place, case)| {
+                let understanding = &understanding;
+                async move { (place, self.search(understanding, case).await) }
+            })
+            .buffered(SEARCHES);
+        while let Some((place, observed)) = searches.next().await {
+            take(place, 0, observed?);
+        }
+        let repeats = 0..self.repeats.max(1);
+        let talks = wanted.iter().flat_map(|(place, case)| {
+            let repeats = if talks(case) { repeats.clone() } else { 0..0 };
+            repeats.map(|repeat| (*place, *case, repeat))
+        });
+        let talks = talks.filter(|(_, case, repeat)| (selection.wanted)(case, *repeat));
+        let mut talks =
+            futures::stream::iter(talks.collect::<Vec<_>>())
+                .map(|(place, case, repeat)| async move {
+                    (place, repeat, self.talk(case, repeat).await)
+                })
+                .buffer_unordered(self.jobs.max(1));
+        while let Some((place, repeat, observed)) = talks.next().await {
+            take(place, repeat, observed);
+        }
+        drop(talks);
+        results.sort_by_key(|(place, _)| *place);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
     }
-    Ok(())
+
+    /// The cases that are one message to understand.
+    async fn messages(&self, cases: &[(usize, &Case)]) -> Result<Vec<(usize, Observed)>, AppError> {
+        let understanding = self.prepared.understanding.load_full();
+        let mut seen = Vec::with_capacity(cases.len());
+        for batch in cases.chunks(BATCH) {
+            let texts: Vec<String> = batch
+                .iter()
+                .filter_map(|(_, case)| message(case))
+                .map(str::to_owned)
+                .collect();
+            let readers = Readers {
+                reader: self.app.reader.as_ref(),
+                questions: self.app.questions.as_deref(),
+                always_both: false,
+            };
+            let (sentence, retrieval) = readers.vectors(&self.app.store, &texts).await?;
+            let vectors = VectorsOf {
+                sentence: &sentence,
+                retrieval: retrieval.as_deref(),
+            };
+            for (number, ((place, _), text)) in batch.iter().zip(&texts).enumerate() {
+                let Some(vectors) = vectors.of(number) else {
+                    continue;
+                };
+                let triage = understanding.triage(text, vectors, None);
+                let observed = Observed::Understood {
+                    intent: triage.intent.decided().to_owned(),
+                    intent_score: rounded(triage.intent.score),
+                    language: triage.language.language,
+                    language_score: rounded(triage.language.confidence),
+                    sentiment: triage.sentiment.label,
+                    polarity: rounded(triage.sentiment.polarity),
+                };
+                seen.push((*place, observed));
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn search(
+        &self,
+        understanding: &Understanding,
+        case: &RetrievalCase,
+    ) -> Result<Observed, AppError> {
+        let detected = || understanding.languages.detect(&case.text, None).language;
+        let language: Language = case.language.unwrap_or_else(detected);
+        let query = Query {
+            text: &case.text,
+            vector: None,
+            diversity: 0.0,
+            legs: SearchLegs::Both,
+            language,
+            // A document has several passages.
+            limit: (2 * DEPTH).max(case.k),
+            filter: Filter {
+                kinds: case.kinds.clone(),
+                ..Filter::default()
+            },
+        };
+        let found = self.app.retriever.search(&query).await?;
+        let (mut documents, mut scores) = (Vec::new(), Vec::new());
+        for passage in found.passages {
+            if !documents.contains(&passage.document) {
+                documents.push(passage.document);
+                scores.push(rounded(passage.score));
+            }
+        }
+        documents.truncate(DEPTH.max(case.k));
+        scores.truncate(documents.len());
+        Ok(Observed::Ranked {
+            language,
+            documents,
+            scores,
+        })
+    }
+
+    async fn talk(&self, case: &Case, repeat: u32) -> Observed {
+        let session = session(case, repeat);
+        match case {
+            Case::Conversation(case) => {
+                Observed::Talked(conversation(self.app, case, session).await)
+            }
+            Case::ToolCall(case) if !case.functions.is_empty() => self.ask(case).await,
+            Case::ToolCall(case) => {
+                let said = case.before.iter().chain([&case.say]);
+                Observed::Talked(texts(self.app, case.phone.as_deref(), said, session).await)
+            }
+            Case::Safety(case) => {
+                let said = case.turns.iter();
+                Observed::Talked(texts(self.app, case.phone.as_deref(), said, session).await)
+            }
+            Case::Simulation(case) => match &self.customer {
+                Some(customer) => {
+                    let agent = &self.prepared.agent;
+                    let talked = simulate(self.app, agent, customer.as_ref(), case, session);
+                    Observed::Talked(talked.await)
+                }
+                None => Observed::Skipped {
+                    reason: "no model plays the customer; name one with --customer".to_owned(),
+                },
+            },
+            Case::Intent(_) | Case::Sentiment(_) | Case::Language(_) | Case::Retrieval(_) => {
+                Observed::Talked(Talked::default())
+            }
+        }
+    }
+
+    /// Asks the model directly which of the case's functions to call.
+    async fn ask(&self, case: &ToolCallCase) -> Observed {
+        let said = |words: &Words| ModelMessage::User(words.texts().join("\n"));
+        let tools = case.functions.iter().map(|function| ToolDefinition {
+            name: function.name.clone(),
+            description: function.description.clone(),
+            input_schema: function.parameters.clone(),
+        });
+        let agent = &self.prepared.agent;
+        let request = ModelRequest {
+            messages: case.before.iter().chain([&case.say]).map(said).collect(),
+            tools: tools.collect(),
+            max_output_tokens: OUTPUT_TOKENS,
+            facts: TurnFacts {
+                text: case.say.texts().join("\n"),
+                requests: Vec::new(),
+                passages: Vec::new(),
+                history: History::default(),
+                language: case.language.unwrap_or(agent.settings.home),
+                phone_verified: false,
+                points: false,
+            },
+        };
+        let model = agent.model.as_ref().unwrap_or(&agent.offline);
+        match model.complete(&request).await {
+            Ok(reply) => Observed::Called {
+                calls: reply
+                    .calls
+                    .into_iter()
+                    .map(|call| (call.name, call.arguments))
+                    .collect(),
+                text: reply.text,
+            },
+            Err(error) => Observed::Failed {
+                reason: error.to_string(),
+            },
+        }
+    }
+}
+
+/// Names the customer of a case.
+#[must_use]
+pub fn session(case: &Case, repeat: u32) -> String {
+    format!("eval-{}-{}-{repeat}", case.kind().name(), case.name())
+}
+
+/// Scores are kept to four decimals: the rest differs between processors.
+fn rounded(score: f32) -> f64 {
+    (f64::from(score) * 1e4).round() / 1e4
 }
 
 /// The message of a case that is only understood.
@@ -109,8 +274,19 @@ fn message(case: &Case) -> Option<&str> {
         Case::Intent(case) => Some(&case.text),
         Case::Sentiment(case) => Some(&case.text),
         Case::Language(case) => Some(&case.text),
-        Case::Retrieval(_) | Case::Conversation(_) => None,
+        Case::Retrieval(_)
+        | Case::ToolCall(_)
+        | Case::Conversation(_)
+        | Case::Simulation(_)
+        | Case::Safety(_) => None,
     }
+}
+
+fn talks(case: &Case) -> bool {
+    matches!(
+        case.kind(),
+        Kind::ToolCall | Kind::Conversation | Kind::Simulation | Kind::Safety
+    )
 }
 
 /// A case that names what is not there could never pass.
@@ -143,95 +319,35 @@ fn known(app: &App, suite: &Suite) -> Result<(), AppError> {
     let document = |name: &str| check("document", &|name| documents.contains(name), name);
     let intent = |name: &str| check("intent", &|name| intents.contains(name), name);
     let tool = |name: &str| check("tool", &|name| tools.contains(name), name);
+    let expected = |expect: &Expect| {
+        expect.intent.iter().try_for_each(|name| intent(name))?;
+        let mut documents_named = expect.source.iter().chain(&expect.passages);
+        documents_named.try_for_each(|name| document(name))?;
+        let calls = expect.calls.iter().map(|call| &call.name);
+        let mut tools = expect.tools.iter().chain(&expect.not_tools).chain(calls);
+        tools.try_for_each(|name| tool(name))
+    };
     for case in &suite.cases {
         match case {
             Case::Intent(case) => intent(&case.intent)?,
-            Case::Sentiment(_) | Case::Language(_) => {}
-            Case::Retrieval(case) => case.relevant.iter().try_for_each(|name| document(name))?,
-            Case::Conversation(case) => {
-                for expect in case.turns.iter().map(|turn| &turn.expect) {
-                    expect.intent.iter().try_for_each(|name| intent(name))?;
-                    expect.source.iter().try_for_each(|name| document(name))?;
-                    let mut tools = expect.tools.iter().chain(&expect.not_tools);
-                    tools.try_for_each(|name| tool(name))?;
-                }
+            Case::Sentiment(_) | Case::Language(_) | Case::Safety(_) => {}
+            Case::Retrieval(case) => {
+                case.relevant
+                    .grades()
+                    .keys()
+                    .try_for_each(|name| document(name))?;
             }
+            Case::ToolCall(case) if case.functions.is_empty() => {
+                case.tools.iter().try_for_each(|call| tool(&call.name))?;
+            }
+            Case::ToolCall(_) => {}
+            Case::Conversation(case) => {
+                case.turns
+                    .iter()
+                    .try_for_each(|turn| expected(&turn.expect))?;
+            }
+            Case::Simulation(case) => expected(&case.expect)?,
         }
     }
     Ok(())
-}
-
-fn labelled(case: &Case, text: &str, triage: &Triage) -> Option<CaseResult> {
-    let (language, expected, got) = match case {
-        Case::Intent(case) => (
-            case.language,
-            case.intent.clone(),
-            triage.intent.decided().to_owned(),
-        ),
-        Case::Sentiment(case) => (
-            case.language,
-            case.label.name().to_owned(),
-            triage.sentiment.label.name().to_owned(),
-        ),
-        Case::Language(case) => (
-            Some(case.language),
-            case.language.to_string(),
-            triage.language.language.to_string(),
-        ),
-        Case::Retrieval(_) | Case::Conversation(_) => return None,
-    };
-    let mut faults = Vec::new();
-    if expected != got {
-        faults.push(format!("expected {expected}, got {got}"));
-    }
-    Some(CaseResult {
-        kind: case.kind(),
-        case: text.to_owned(),
-        language,
-        expected: Some(expected),
-        got: Some(got),
-        passed: faults.is_empty(),
-        faults,
-    })
-}
-
-async fn retrieval(
-    app: &App,
-    understanding: &Understanding,
-    case: &RetrievalCase,
-) -> Result<CaseResult, AppError> {
-    let detected = || understanding.languages.detect(&case.text, None).language;
-    let language: Language = case.language.unwrap_or_else(detected);
-    let query = Query {
-        text: &case.text,
-        vector: None,
-        diversity: 0.0,
-        legs: SearchLegs::Both,
-        language,
-        limit: case.k,
-        filter: Filter {
-            kinds: case.kinds.clone(),
-            ..Filter::default()
-        },
-    };
-    let found = app.retriever.search(&query).await?;
-    let found: Vec<String> = found
-        .passages
-        .into_iter()
-        .map(|passage| passage.document)
-        .collect();
-    let passed = found
-        .iter()
-        .any(|document| case.relevant.contains(document));
-    let (expected, got) = (case.relevant.join(", "), found.join(", "));
-    let fault = || format!("expected one of {expected}, got {got}");
-    Ok(CaseResult {
-        kind: Kind::Retrieval,
-        case: case.text.clone(),
-        language: Some(language),
-        faults: (!passed).then(fault).into_iter().collect(),
-        expected: Some(expected),
-        got: Some(got),
-        passed,
-    })
 }

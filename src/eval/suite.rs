@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::case::{Case, IntentCase, Kind, LanguageCase, SentimentCase, Turn};
-use crate::domain::{Language, Polarity};
+use super::case::{Case, Expect, Kind, Turn};
+use super::gates::Gate;
+use super::matcher::{ExpectedCall, Matcher};
+use super::scripted::transcript;
 
 /// A suite, read and checked.
 #[derive(Debug)]
@@ -17,6 +21,8 @@ pub struct Suite {
     pub name: String,
     /// The share of cases, in [0, 1], that must pass for each kind.
     pub thresholds: BTreeMap<Kind, f64>,
+    /// What measures must be.
+    pub gates: Vec<Gate>,
     /// A folder laid over the shop's knowledge for this suite: its files are added or replace the shop's,
     /// and the rows of its catalog are added.
     pub knowledge: Option<PathBuf>,
@@ -37,6 +43,17 @@ pub struct SuiteFault {
     pub message: String,
 }
 
+/// Everything wrong in a suite.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct SuiteFaults(pub Vec<SuiteFault>);
+
+impl From<SuiteFault> for SuiteFaults {
+    fn from(fault: SuiteFault) -> Self {
+        Self(vec![fault])
+    }
+}
+
 impl fmt::Display for SuiteFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:", self.file.display())?;
@@ -47,43 +64,81 @@ impl fmt::Display for SuiteFault {
     }
 }
 
+/// A suite of cases for `sportello eval run`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SuiteFile {
     name: String,
     #[serde(default)]
     thresholds: BTreeMap<Kind, f64>,
+    #[serde(default)]
+    gates: Vec<Spanned<Gate>>,
     knowledge: Option<Spanned<PathBuf>>,
     desk_hours: Option<String>,
+    /// Read one by one, so that every fault is found at once.
     #[serde(default)]
-    cases: Vec<Spanned<Case>>,
+    cases: Vec<Spanned<Value>>,
     #[serde(default)]
     files: Vec<Spanned<CaseFile>>,
 }
 
-#[derive(Deserialize)]
+/// Cases in a file of their own, one JSON object a line.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CaseFile {
+    /// The kind of the cases.
     kind: Kind,
+    /// The file, from the suite's folder.
     path: PathBuf,
 }
 
-/// A line of a JSONL file; data sets may hold more than we read.
-#[derive(Deserialize)]
-struct Line {
-    text: String,
-    language: Option<Language>,
-    intent: Option<String>,
-    label: Option<Polarity>,
+/// The same as [`SuiteFile`], as the schema describes it.
+#[derive(JsonSchema)]
+#[schemars(title = "A suite of cases for sportello eval", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct SuiteSchema {
+    /// Its name.
+    name: String,
+    /// The share of cases, in [0, 1], that must pass for each kind.
+    #[schemars(default)]
+    thresholds: BTreeMap<Kind, f64>,
+    /// What measures must be.
+    #[schemars(default)]
+    gates: Vec<Gate>,
+    /// A folder laid over the shop's knowledge for this suite: its files are added or replace the shop's, and the
+    /// rows of its catalog are added.
+    knowledge: Option<String>,
+    /// When someone is at the desk, in place of what the configuration says.
+    desk_hours: Option<String>,
+    /// The cases.
+    #[schemars(default)]
+    cases: Vec<Case>,
+    /// Files of further cases.
+    #[schemars(default)]
+    files: Vec<CaseFile>,
+}
+
+/// The JSON Schema of suites, for editors.
+#[must_use]
+pub fn schema() -> Value {
+    let mut schema = schemars::schema_for!(SuiteSchema).to_value();
+    schema["$id"] = "https://sportello.dev/schemas/suite.json".into();
+    schema
 }
 
 impl Suite {
     /// Reads a suite and the files it names.
     ///
     /// # Errors
-    /// The first fault.
-    pub fn load(file: &Path) -> Result<Self, SuiteFault> {
+    /// Every fault of its cases, or the one that keeps them from being read.
+    pub fn load(file: &Path) -> Result<Self, SuiteFaults> {
         let text = read(file, file, None)?;
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
+            return Self::of_lines(file, &text);
+        }
         let fault = |line: Option<usize>, message: String| SuiteFault {
             file: file.to_owned(),
             line,
@@ -92,49 +147,80 @@ impl Suite {
         let read: SuiteFile = serde_saphyr::from_str(&text).map_err(|error| {
             let line = error.location().map(|location| location.line());
             let message = error.without_snippet().to_string();
-            let message = message.lines().next().unwrap_or_default().to_owned();
+            let message = meant(message.lines().next().unwrap_or_default());
             fault(line.and_then(|line| usize::try_from(line).ok()), message)
         })?;
         let mut cases = Vec::new();
         let mut names = HashSet::new();
+        let mut gates = Vec::new();
+        for gate in read.gates {
+            if let Some(message) = gate.value.fault() {
+                return Err(fault(usize::try_from(gate.defined.line()).ok(), message).into());
+            }
+            gates.push(gate.value);
+        }
+        let mut faults = Vec::new();
         for case in read.cases {
             let line = usize::try_from(case.defined.line()).ok();
-            check(&case.value, &mut names).map_err(|message| fault(line, message))?;
-            cases.push(case.value);
+            match of_value(case.value, &mut names) {
+                Ok(case) => cases.push(case),
+                Err(message) => faults.push(fault(line, message)),
+            }
         }
         let folder = file.parent().unwrap_or(Path::new(""));
         for listed in read.files {
             let line = usize::try_from(listed.defined.line()).ok();
-            cases.extend(lines(file, line, folder, &listed.value)?);
+            match lines(file, line, folder, &listed.value, &mut names) {
+                Ok(listed) => cases.extend(listed),
+                Err(found) => faults.extend(found.0),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(SuiteFaults(faults));
         }
         for (kind, threshold) in &read.thresholds {
             let kind = kind.name();
             if !(0.0..=1.0).contains(threshold) {
                 let message =
                     format!("thresholds.{kind} is {threshold}; write a share from 0 to 1");
-                return Err(fault(None, message));
+                return Err(fault(None, message).into());
             }
             if !cases.iter().any(|case| case.kind().name() == kind) {
                 let message = format!("thresholds.{kind} is set, but there is no such case");
-                return Err(fault(None, message));
+                return Err(fault(None, message).into());
             }
         }
         if cases.is_empty() {
-            return Err(fault(None, "there is no case".to_owned()));
+            return Err(fault(None, "there is no case".to_owned()).into());
         }
         let knowledge = read.knowledge.map(|named| {
             let path = folder.join(&named.value);
             let line = usize::try_from(named.defined.line()).ok();
             let missing = || fault(line, format!("there is no folder {}", path.display()));
             path.is_dir().then_some(()).ok_or_else(missing)?;
-            Ok(path)
+            Ok::<PathBuf, SuiteFault>(path)
         });
         Ok(Self {
             name: read.name,
             thresholds: read.thresholds,
+            gates,
             knowledge: knowledge.transpose()?,
             desk_hours: read.desk_hours,
             cases,
+        })
+    }
+
+    /// A file of cases, each with its `kind`.
+    fn of_lines(file: &Path, text: &str) -> Result<Self, SuiteFaults> {
+        let mut names = HashSet::new();
+        let name = file.file_stem().unwrap_or_default();
+        Ok(Self {
+            name: name.to_string_lossy().into_owned(),
+            thresholds: BTreeMap::new(),
+            gates: Vec::new(),
+            knowledge: None,
+            desk_hours: None,
+            cases: of_file(file, text, None, &mut names)?,
         })
     }
 }
@@ -151,22 +237,77 @@ fn read(path: &Path, named_in: &Path, line: Option<usize>) -> Result<String, Sui
 fn check(case: &Case, names: &mut HashSet<String>) -> Result<(), String> {
     match case {
         Case::Intent(_) | Case::Sentiment(_) | Case::Language(_) => Ok(()),
-        Case::Retrieval(case) if case.relevant.is_empty() => {
+        Case::Retrieval(case) if case.relevant.grades().is_empty() => {
             Err("`relevant` is empty; name at least one document".to_owned())
         }
         Case::Retrieval(case) if case.k == 0 => Err("`k` is 0; write 1 or more".to_owned()),
         Case::Retrieval(_) => Ok(()),
-        Case::Conversation(case) => {
-            if !names.insert(case.id.clone()) {
-                return Err(format!("the conversation `{}` is there twice", case.id));
+        Case::ToolCall(case) => {
+            once(names, "tool call", &case.id)?;
+            if case.say.texts().is_empty() {
+                return Err(format!("`say` of `{}` is empty; write a message", case.id));
             }
+            case.tools.iter().try_for_each(call)
+        }
+        Case::Conversation(case) => {
+            once(names, "conversation", &case.id)?;
             let speaks = |turn: &Turn| !turn.say.texts().is_empty() || turn.choice.is_some();
             if case.turns.is_empty() || case.turns.iter().any(|turn| speaks(turn) == turn.paid) {
                 return Err("every turn needs `say` or `choice`, or else `paid`".to_owned());
             }
+            case.turns
+                .iter()
+                .try_for_each(|turn| expected(&turn.expect))
+        }
+        Case::Simulation(case) => {
+            once(names, "simulation", &case.id)?;
+            if case.persona.trim().is_empty() || case.max_turns == 0 {
+                return Err("a simulation needs a `persona` and at least one turn".to_owned());
+            }
+            expected(&case.expect)
+        }
+        Case::Safety(case) => {
+            once(names, "safety case", &case.id)?;
+            if case.turns.is_empty() || case.turns.iter().any(|words| words.texts().is_empty()) {
+                return Err(format!("`turns` of `{}` lack a message", case.id));
+            }
+            // The model that obeys tells cases apart by what was said.
+            if !names.insert(format!("said: {}", transcript(case))) {
+                return Err(format!(
+                    "another safety case says the same as `{}`; change a word",
+                    case.id
+                ));
+            }
             Ok(())
         }
     }
+}
+
+fn once(names: &mut HashSet<String>, what: &str, id: &str) -> Result<(), String> {
+    if names.insert(format!("{what}: {id}")) {
+        return Ok(());
+    }
+    Err(format!("the {what} `{id}` is there twice"))
+}
+
+fn call(call: &ExpectedCall) -> Result<(), String> {
+    match call.arguments.values().find_map(Matcher::fault) {
+        Some(fault) => Err(format!("`{}`: {fault}", call.name)),
+        None => Ok(()),
+    }
+}
+
+fn expected(expect: &Expect) -> Result<(), String> {
+    expect.calls.iter().try_for_each(call)?;
+    for (path, matcher) in &expect.state {
+        serde_json_path::JsonPath::parse(path).map_err(|error| {
+            format!("`{path}` is no JSON path ({error}); write for example $.tickets[0].priority")
+        })?;
+        if let Some(fault) = matcher.fault() {
+            return Err(format!("{path}: {fault}"));
+        }
+    }
+    Ok(())
 }
 
 fn lines(
@@ -174,61 +315,96 @@ fn lines(
     named: Option<usize>,
     folder: &Path,
     listed: &CaseFile,
-) -> Result<Vec<Case>, SuiteFault> {
+    names: &mut HashSet<String>,
+) -> Result<Vec<Case>, SuiteFaults> {
     let path = folder.join(&listed.path);
     let text = read(&path, suite, named)?;
-    let mut cases = Vec::new();
+    of_file(&path, &text, Some(listed.kind), names)
+}
+
+fn of_file(
+    path: &Path,
+    text: &str,
+    kind: Option<Kind>,
+    names: &mut HashSet<String>,
+) -> Result<Vec<Case>, SuiteFaults> {
+    let (mut cases, mut faults) = (Vec::new(), Vec::new());
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() {
             continue;
         }
-        let case = of_line(listed.kind, line).and_then(|case| {
-            check(&case, &mut HashSet::new())?;
-            Ok(case)
-        });
-        cases.push(case.map_err(|message| SuiteFault {
-            file: path.clone(),
-            line: Some(number),
-            message,
-        })?);
+        let case = of_line(kind, line).and_then(|line| of_value(line, names));
+        match case {
+            Ok(case) => cases.push(case),
+            Err(message) => faults.push(SuiteFault {
+                file: path.to_owned(),
+                line: Some(number),
+                message,
+            }),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(SuiteFaults(faults));
+    }
+    if cases.is_empty() {
+        return Err(SuiteFaults::from(SuiteFault {
+            file: path.to_owned(),
+            line: None,
+            message: "there is no case".to_owned(),
+        }));
     }
     Ok(cases)
 }
 
-fn of_line(kind: Kind, text: &str) -> Result<Case, String> {
-    let wrong = |error: serde_json::Error| error.to_string();
-    if kind == Kind::Retrieval {
-        return Ok(Case::Retrieval(serde_json::from_str(text).map_err(wrong)?));
+fn of_value(value: Value, names: &mut HashSet<String>) -> Result<Case, String> {
+    let case: Case = serde_json::from_value(value).map_err(|error| meant(&error.to_string()))?;
+    check(&case, names)?;
+    Ok(case)
+}
+
+/// An error with what was probably meant, where it names something that nearly exists.
+fn meant(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(wrong) = quoted.next().filter(|_| message.starts_with("unknown")) else {
+        return message.to_owned();
+    };
+    let near = quoted
+        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .min()
+        .filter(|(distance, name)| *distance * 2 <= name.chars().count());
+    match near {
+        Some((_, name)) => format!("{message}; did you mean `{name}`?"),
+        None => message.to_owned(),
     }
-    let line: Line = serde_json::from_str(text).map_err(wrong)?;
-    let missing = |field: &str| format!("`{field}` is missing");
-    let Line { text, language, .. } = line;
-    match kind {
-        Kind::Intent => Ok(Case::Intent(IntentCase {
-            text,
-            language,
-            intent: line.intent.ok_or_else(|| missing("intent"))?,
-        })),
-        Kind::Sentiment => Ok(Case::Sentiment(SentimentCase {
-            text,
-            language,
-            label: line.label.ok_or_else(|| missing("label"))?,
-        })),
-        Kind::Language => Ok(Case::Language(LanguageCase {
-            text,
-            language: language.ok_or_else(|| missing("language"))?,
-        })),
-        Kind::Retrieval | Kind::Conversation => {
-            Err("conversations are written in the suite itself".to_owned())
+}
+
+/// A line is a case. Data sets hold more than a case of their kind does; that is left out.
+fn of_line(kind: Option<Kind>, text: &str) -> Result<Value, String> {
+    let mut line: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let Some(fields) = line.as_object_mut() else {
+        return Err("this is no JSON object".to_owned());
+    };
+    if let Some(kind) = kind {
+        let known: &[&str] = match kind {
+            Kind::Intent => &["id", "text", "language", "intent", "tags"],
+            Kind::Sentiment => &["id", "text", "language", "label", "tags"],
+            Kind::Language => &["id", "text", "language", "tags"],
+            Kind::Retrieval => &["id", "text", "language", "kinds", "relevant", "k", "tags"],
+            Kind::ToolCall | Kind::Conversation | Kind::Simulation | Kind::Safety => &[],
+        };
+        if !known.is_empty() {
+            fields.retain(|name, _| known.contains(&name.as_str()));
         }
+        fields.insert("kind".to_owned(), kind.name().into());
     }
+    Ok(line)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn load(suite: &str, lines: &str) -> Result<Suite, SuiteFault> {
+    fn load(suite: &str, lines: &str) -> Result<Suite, SuiteFaults> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("suite.yaml"), suite).unwrap();
         std::fs::write(folder.path().join("lines.jsonl"), lines).unwrap();
@@ -252,25 +428,73 @@ mod tests {
         assert_eq!(case.turns[0].say.texts(), ["hi", "there"]);
     }
 
+    fn first(suite: &str, lines: &str) -> SuiteFault {
+        load(suite, lines).unwrap_err().0.remove(0)
+    }
+
     #[test]
     fn faults_name_file_and_line() {
-        let fault = load("name: a\ncase: []\n", "").unwrap_err();
+        let fault = first("name: a\ncase: []\n", "");
         assert_eq!(fault.line, Some(2), "{fault}");
-        let fault = load(
+        assert!(fault.message.ends_with("did you mean `cases`?"), "{fault}");
+        let fault = first(
             "name: a\nfiles: [{kind: intent, path: lines.jsonl}]\n",
             "{\"text\": \"a\", \"intent\": \"buy\"}\n{\"text\": \"b\"}\n",
-        )
-        .unwrap_err();
+        );
         assert_eq!(fault.line, Some(2));
-        assert!(fault.to_string().contains("lines.jsonl:2: `intent`"));
-        let fault = load(
+        assert!(
+            fault
+                .to_string()
+                .contains("lines.jsonl:2: missing field `intent`"),
+            "{fault}"
+        );
+        let fault = first(
             "name: a\ncases:\n  - {kind: retrieval, text: x, relevant: []}\n",
             "",
         );
-        assert_eq!(fault.unwrap_err().line, Some(3));
-        let twice = "name: a\ncases:\n  - {kind: intent, text: x, intent: buy, wrong: 1}\n";
-        assert!(load(twice, "").is_err());
+        assert_eq!(fault.line, Some(3));
         let none = "name: a\nthresholds: {sentiment: 0.5}\ncases:\n  - {kind: intent, text: x, intent: buy}\n";
         assert!(load(none, "").is_err());
+    }
+
+    #[test]
+    fn every_fault_is_told_with_what_was_meant() {
+        let suite = "name: a\ncases:\n  - {kind: intent, txt: x, intent: buy}\n  \
+                     - {kind: tool_cal, id: x, say: y, tools: []}\n  \
+                     - {kind: tool_call, id: x, say: y, tools: [{name: pay, arguments: {a: {range: [2, 1]}}}]}\n  \
+                     - {kind: safety, id: x, turns: [hi]}\n  - {kind: safety, id: y, turns: [hi]}\n";
+        let faults = load(suite, "").unwrap_err();
+        let told = faults.to_string();
+        let lines: Vec<Option<usize>> = faults.0.iter().map(|fault| fault.line).collect();
+        assert_eq!(lines, [3, 4, 5, 7].map(Some), "{told}");
+        for part in [
+            "did you mean `text`?",
+            "did you mean `tool_call`?",
+            "`pay`: a range",
+            "says the same",
+        ] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_lines_is_a_suite_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mine.jsonl");
+        std::fs::write(
+            &file,
+            "{\"kind\": \"language\", \"text\": \"hi\", \"language\": \"en\"}\n",
+        )
+        .unwrap();
+        let suite = Suite::load(&file).unwrap();
+        assert_eq!((suite.name.as_str(), suite.cases.len()), ("mine", 1));
+    }
+
+    #[test]
+    fn the_schema_knows_every_kind() {
+        let schema = schema().to_string();
+        for kind in ["intent", "retrieval", "tool_call", "simulation", "safety"] {
+            assert!(schema.contains(&format!("\"{kind}\"")), "{kind}");
+        }
     }
 }

@@ -1,11 +1,10 @@
-//! Conversations of a suite: said, paid and judged turn by turn.
+//! Conversations of a suite, as they go through the same door, worker and store as a customer's.
 
-use uuid::Uuid;
+use serde_json::Value;
 
-use super::case::{ConversationCase, Expect, Kind, Turn};
-use super::judge::judge;
+use super::case::{ConversationCase, Turn, Words};
 use super::manners::Manners;
-use super::report::CaseResult;
+use super::observed::{Talked, TurnSeen};
 use crate::app::{App, Said, Talk};
 use crate::domain::{
     Answer, ConversationId, Holder, InboundContent, Outcome, PaymentId, Speaker, TurnTrace,
@@ -14,83 +13,150 @@ use crate::domain::{
 /// More of a conversation than this is not read back.
 const MESSAGES: i64 = 200;
 
-/// Runs a conversation. Every one is a customer of its own.
-pub async fn conversation(app: &App, case: &ConversationCase) -> CaseResult {
-    let session = format!("eval-{}", Uuid::now_v7().simple());
-    let mut faults = Vec::new();
-    let mut talk = Conversation {
-        app,
-        id: None,
-        link: None,
-        manners: Manners::new(app),
-    };
-    for (number, turn) in (1..).zip(&case.turns) {
-        let said = if turn.paid {
-            talk.paid().await
-        } else {
-            talk.said(&session, case.phone.as_deref(), turn).await
-        };
-        let said = match said {
-            Ok(said) => said,
-            Err(fault) => {
-                faults.push(format!("turn {number}: {fault}"));
-                break;
-            }
-        };
-        let mut found = judge(&turn.expect, &said, talk.link.as_deref());
-        found.extend(talk.manners.faults(&turn.say.texts(), &said, turn.paid));
-        found.extend(talk.stored(&turn.expect, &said).await);
-        found.extend(talk.priced(&said).await);
-        if !found.is_empty() {
-            let text = said.outcome.answer().map_or("", |answer| &answer.text);
-            let found = found.into_iter();
-            faults.extend(found.map(|fault| format!("turn {number}: {fault}")));
-            faults.push(format!("turn {number} said: {}", text.replace('\n', " / ")));
-        }
-        let answer = said.outcome.answer();
-        if let Some(payment) = answer.and_then(|answer| answer.payment.as_ref()) {
-            talk.link = Some(payment.id.to_string());
-        }
-    }
-    CaseResult {
-        kind: Kind::Conversation,
-        case: case.id.clone(),
-        language: case.language,
-        expected: None,
-        got: None,
-        passed: faults.is_empty(),
-        faults,
-    }
-}
-
-struct Conversation<'a> {
+/// A conversation of an evaluation. Every one is a customer of its own.
+pub struct Conversation<'a> {
     app: &'a App,
+    session: String,
+    phone: Option<&'a str>,
     id: Option<ConversationId>,
     /// The payment link shown last.
     link: Option<String>,
     manners: Manners<'a>,
+    talked: Talked,
 }
 
-impl Conversation<'_> {
-    async fn said(
-        &mut self,
-        session: &str,
-        phone: Option<&str>,
-        turn: &Turn,
-    ) -> Result<Said, String> {
-        let talk = Talk {
-            session: session.to_owned(),
-            phone: phone.map(str::to_owned),
-            content: content(turn),
+/// Runs a scripted conversation. `session` names its customer.
+pub async fn conversation(app: &App, case: &ConversationCase, session: String) -> Talked {
+    let mut talk = Conversation::new(app, session, case.phone.as_deref());
+    for turn in &case.turns {
+        let went = if turn.paid {
+            talk.pay().await
+        } else {
+            talk.say(&turn.say.texts(), content(turn)).await
         };
-        let said = self.app.talk(talk).await.map_err(text)?;
-        self.id = Some(said.conversation.clone());
-        Ok(said)
+        if !went {
+            break;
+        }
+    }
+    talk.end().await
+}
+
+/// Runs a conversation of texts only.
+pub async fn texts(
+    app: &App,
+    phone: Option<&str>,
+    said: impl Iterator<Item = &Words>,
+    session: String,
+) -> Talked {
+    let mut talk = Conversation::new(app, session, phone);
+    for words in said {
+        if !talk.say_texts(&words.texts()).await {
+            break;
+        }
+    }
+    talk.end().await
+}
+
+impl<'a> Conversation<'a> {
+    /// One that begins.
+    pub fn new(app: &'a App, session: String, phone: Option<&'a str>) -> Self {
+        Self {
+            app,
+            session,
+            phone,
+            id: None,
+            link: None,
+            manners: Manners::new(app),
+            talked: Talked::default(),
+        }
+    }
+
+    /// Says texts as a burst. False when the conversation broke off.
+    pub async fn say_texts(&mut self, texts: &[String]) -> bool {
+        let content = texts.iter().cloned();
+        let content = content.map(|text| InboundContent::Text { text }).collect();
+        self.say(texts, content).await
+    }
+
+    /// What was seen so far.
+    pub fn talked(&self) -> &Talked {
+        &self.talked
+    }
+
+    async fn say(&mut self, texts: &[String], content: Vec<InboundContent>) -> bool {
+        let talk = Talk {
+            session: self.session.clone(),
+            phone: self.phone.map(str::to_owned),
+            content,
+        };
+        let said = self.app.talk(talk).await.map_err(text);
+        if let Ok(said) = &said {
+            self.id = Some(said.conversation.clone());
+        }
+        self.take(texts, said, false).await
+    }
+
+    async fn pay(&mut self) -> bool {
+        let said = self.paid().await;
+        self.take(&[], said, true).await
+    }
+
+    /// Keeps a turn. `notice` is an answer that no turn made.
+    async fn take(&mut self, texts: &[String], said: Result<Said, String>, notice: bool) -> bool {
+        let said = match said {
+            Ok(said) => said,
+            Err(fault) => {
+                self.talked.broke_off = Some(fault);
+                return false;
+            }
+        };
+        let mut manners = self.manners.faults(texts, &said, notice);
+        manners.extend(self.priced(&said).await);
+        let kept = self.app.store.desk_conversation(&said.conversation).await;
+        let tickets = kept.ok().flatten().map_or(0, |kept| kept.tickets.len());
+        let link = said
+            .outcome
+            .answer()
+            .and_then(|answer| answer.payment.as_ref())
+            .map(|payment| payment.id.to_string());
+        self.talked.turns.push(TurnSeen {
+            customer: texts.to_vec(),
+            milliseconds: said.trace.milliseconds,
+            outcome: said.outcome,
+            trace: TurnTrace {
+                milliseconds: 0,
+                ..said.trace
+            },
+            holder: said.holder,
+            tickets,
+            link_before: self.link.clone(),
+            manners,
+        });
+        if link.is_some() {
+            self.link = link;
+        }
+        true
+    }
+
+    /// The whole conversation, with what the store has of it.
+    pub async fn end(mut self) -> Talked {
+        if let Some(id) = &self.id {
+            let kept = self.app.store.desk_conversation(id).await;
+            match kept.map(|kept| serde_json::to_value(kept)) {
+                Ok(Ok(state)) => self.talked.state = state,
+                Ok(Err(error)) => self.talked.broke_off = Some(error.to_string()),
+                Err(error) => self.talked.broke_off = Some(error.to_string()),
+            }
+        }
+        if self.talked.state == Value::Null && self.talked.broke_off.is_none() {
+            self.talked.broke_off = Some("the conversation cannot be read back".to_owned());
+        }
+        self.talked
     }
 
     /// Pays the link shown last the way the demo's page does. Providers repeat themselves, so it is said
     /// twice; the customer must read of it once.
-    async fn paid(&mut self) -> Result<Said, String> {
+    async fn paid(&self) -> Result<Said, String> {
         let (Some(conversation), Some(link)) = (self.id.clone(), self.link.clone()) else {
             return Err("there is no payment link to pay".to_owned());
         };
@@ -130,37 +196,6 @@ impl Conversation<'_> {
             .into_iter()
             .filter(|message| message.speaker == Speaker::Agent);
         Ok(by_agent.filter_map(|message| message.answer).collect())
-    }
-
-    /// What the store must have of the conversation, and what it must not.
-    async fn stored(&self, expect: &Expect, said: &Said) -> Vec<String> {
-        let mut faults = Vec::new();
-        let store = &self.app.store;
-        let Ok(Some(kept)) = store.desk_conversation(&said.conversation).await else {
-            return vec!["the conversation cannot be read back".to_owned()];
-        };
-        if let Some(tickets) = expect.tickets
-            && kept.tickets.len() != tickets
-        {
-            faults.push(format!("there are {} tickets", kept.tickets.len()));
-        }
-        if expect.not_stored.is_empty() {
-            return faults;
-        }
-        let turns = store.turns(&said.conversation, MESSAGES).await;
-        let turns: Vec<_> = turns.into_iter().flatten().collect();
-        let turns: Vec<_> = turns
-            .iter()
-            .map(|turn| (&turn.outcome, &turn.trace))
-            .collect();
-        match serde_json::to_string(&(&kept, turns)) {
-            Ok(all) => {
-                let found = expect.not_stored.iter().filter(|word| all.contains(*word));
-                faults.extend(found.map(|word| format!("`{word}` is stored")));
-            }
-            Err(error) => faults.push(error.to_string()),
-        }
-        faults
     }
 
     /// Whether a payment link asks for what the catalog says.
