@@ -5,6 +5,7 @@
 
 mod cards;
 mod cart;
+mod consent;
 mod drive;
 mod finish;
 mod mood;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Agent;
+use super::consent::Wishes;
 use super::run::{Ending, Limits, Run, Step};
 use crate::domain::{HandOffReason, ModelTrace, Progress, ToolTrace};
 use crate::failpoint;
@@ -19,6 +20,17 @@ pub struct Driven {
     pub models: Vec<ModelTrace>,
     /// The tool calls.
     pub tools: Vec<ToolTrace>,
+    /// Whether the model wanted to change something that the customer had not asked for.
+    pub unasked: bool,
+}
+
+/// What a run's tools may do.
+#[derive(Clone, Copy)]
+pub struct Permit<'a> {
+    /// Who is asking.
+    pub context: &'a CallContext,
+    /// What the customer's own words ask for.
+    pub wishes: Wishes,
 }
 
 /// Runs to the end. A model that fails before any tool with an effect has run is replaced by the
@@ -27,7 +39,7 @@ pub async fn drive(
     agent: &Agent,
     request: ModelRequest,
     limits: Limits,
-    context: &CallContext,
+    permit: Permit<'_>,
     deadline: Instant,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Driven {
@@ -37,6 +49,7 @@ pub async fn drive(
         .clone()
         .unwrap_or_else(|| Arc::clone(&agent.offline));
     let mut models = Vec::new();
+    let mut unasked = false;
     let ending = loop {
         match run.next() {
             Step::Done(ending) => break *ending,
@@ -65,8 +78,16 @@ pub async fn drive(
             Step::CallTools(calls) => {
                 progress(Progress::LookingUp);
                 for call in calls {
-                    let result =
-                        call_tool(agent, &call.name, call.arguments, context, deadline).await;
+                    let result = match permit.wishes.allow(&call.name) {
+                        Ok(()) => {
+                            call_tool(agent, &call.name, call.arguments, permit.context, deadline)
+                                .await
+                        }
+                        Err(refusal) => {
+                            unasked = true;
+                            Err(refusal)
+                        }
+                    };
                     run.tool_returned(&agent.tools, result);
                 }
             }
@@ -76,6 +97,7 @@ pub async fn drive(
         ending,
         models,
         tools: run.trace,
+        unasked,
     }
 }
 

@@ -3,7 +3,8 @@
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::drive::{Driven, drive};
+use super::consent::Wishes;
+use super::drive::{Driven, Permit, drive};
 use super::plan::{Plan, Situation, gives_orders, plan};
 use super::{Agent, TurnInput, TurnReport, finish, mood, plain, prompt, query, summary};
 use crate::domain::{
@@ -273,13 +274,19 @@ impl Agent {
             self,
             request,
             self.settings.limits,
-            &context,
+            Permit {
+                context: &context,
+                wishes: Wishes::of(&input.messages, requests, said),
+            },
             deadline,
             progress,
         )
         .await;
         trace.models = driven.models;
         trace.tools = driven.tools;
+        if driven.unasked {
+            trace.notes.push("unasked_call_refused".to_owned());
+        }
         let note = "injection_in_knowledge_suspected".to_owned();
         let reads = |tool: &ToolTrace| READING_TOOLS.contains(&tool.name.as_str());
         let mut read = trace.tools.iter().filter(|tool| reads(tool));
