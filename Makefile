@@ -1,5 +1,5 @@
 # Two commands: `make run` starts the demo shop, `make test` runs everything that CI checks.
-.PHONY: run simulate test bench-webhook bench-mcp report-understanding models python node chromium
+.PHONY: run simulate test eval bench-webhook bench-mcp bench-eval report-understanding models python node chromium
 
 run: models
 	cargo run --release --locked -- serve
@@ -16,6 +16,11 @@ test: models python node chromium
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 	cargo test --locked
 
+# Every suite with the offline model, then the attacks with a model that obeys them.
+eval: models
+	cargo run --release --locked -- --data target/eval-data eval run eval/*.yaml --model offline --json target/eval.json
+	cargo run --release --locked -- --data target/eval-data eval run eval/safety.yaml --model obedient
+
 # Signed webhook to durable 200, beside FastAPI on the same disk; a Markdown table. Exit code 1 below a floor.
 bench-webhook: models
 	cargo build --release --locked
@@ -25,6 +30,12 @@ bench-webhook: models
 bench-mcp: models
 	cargo build --release --locked
 	python3 scripts/bench_mcp.py
+
+# The same cases at the same endpoint beside promptfoo, then the committed suites; Markdown tables. Exit code 1 below a
+# floor.
+bench-eval: models
+	cargo build --release --locked
+	python3 scripts/bench_eval.py
 
 # Every figure of understanding; a public set that is absent is left out. Vectors are kept in target/report-data.
 report-understanding: models

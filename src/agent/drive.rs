@@ -78,7 +78,14 @@ pub async fn drive(
             Step::CallTools(calls) => {
                 progress(Progress::LookingUp);
                 for call in calls {
-                    let result = match permit.wishes.allow(&call.name) {
+                    // One wish is one link: a second basket in the same turn is nobody's.
+                    let again = call.name == "payment_link" && run.has_done("payment_link");
+                    let allowed = if again {
+                        Err(once())
+                    } else {
+                        permit.wishes.allow(&call.name)
+                    };
+                    let result = match allowed {
                         Ok(()) => {
                             call_tool(agent, &call.name, call.arguments, permit.context, deadline)
                                 .await
@@ -142,6 +149,12 @@ async fn call_tool(
         }
     }
     result
+}
+
+fn once() -> ToolError {
+    ToolError::NotAllowed(
+        "There is a link in this turn already. Tell the customer of it; another one needs another message.".to_owned(),
+    )
 }
 
 fn trace(model: &str, reply: &ModelReply, fell_back: Option<String>) -> ModelTrace {

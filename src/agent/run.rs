@@ -110,6 +110,14 @@ impl Run {
         self.effects
     }
 
+    /// Whether a tool has done its work in this run.
+    #[must_use]
+    pub fn has_done(&self, tool: &str) -> bool {
+        self.trace
+            .iter()
+            .any(|call| call.name == tool && !call.failed)
+    }
+
     /// Takes the model's reply.
     pub fn model_replied(&mut self, reply: ModelReply) {
         self.steps += 1;

@@ -1,5 +1,6 @@
 //! `sportello eval`.
 
+mod from_conversation;
 mod run;
 mod shop;
 
@@ -17,6 +18,9 @@ pub enum Eval {
     Run(run::Run),
     /// Judge a stored run again with changed expectations, thresholds or gates, without running anything
     Score(run::Score),
+    /// Make a case of a stored conversation: what the customer wrote and what came of it, with personal data replaced by
+    /// stand-ins that are the same for the same
+    FromConversation(from_conversation::FromConversation),
     /// Print the JSON Schema of suites; editors complete and check with it
     Schema,
     /// Compare two runs of the same cases: what got better, what got worse, and whether that is more than chance.
@@ -40,6 +44,7 @@ pub async fn run(shared: Shared, eval: Eval) -> Result<(), Failure> {
     match eval {
         Eval::Run(args) => run::run(shared, &args).await,
         Eval::Score(args) => run::score(&args),
+        Eval::FromConversation(args) => from_conversation::run(&shared, &args).await,
         Eval::Schema => json(&eval::schema()),
         Eval::Compare {
             base,

@@ -205,7 +205,7 @@ pub struct RetrievalCase {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<PassageKind>,
     /// The documents or products that answer it, each with a grade of 1 or more where one answers better; a list
-    /// gives each the grade 1.
+    /// gives each the grade 1. When it is empty, the search must say that nothing answers it.
     pub relevant: Relevant,
     /// One of them must be among the first so many.
     #[serde(default = "three")]
@@ -217,7 +217,10 @@ pub struct RetrievalCase {
 
 /// Documents that answer a question.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "write a list of documents, or documents with grades"
+)]
 pub enum Relevant {
     /// All alike.
     Listed(Vec<String>),
@@ -410,7 +413,10 @@ pub struct Tap {
 
 /// One text or several.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "write a text, in quotes where it is a number or a yes, or a list of texts"
+)]
 pub enum Words {
     /// One text.
     One(String),

@@ -28,6 +28,8 @@ pub enum Observed {
     Ranked {
         /// The language that was searched in.
         language: Language,
+        /// Whether the search holds the best of them for an answer.
+        relevant: bool,
         /// The documents, best first, each once.
         documents: Vec<String>,
         /// Their scores.

@@ -170,6 +170,7 @@ impl Runner<'_> {
             },
         };
         let found = self.app.retriever.search(&query).await?;
+        let relevant = found.relevant;
         let (mut documents, mut scores) = (Vec::new(), Vec::new());
         for passage in found.passages {
             if !documents.contains(&passage.document) {
@@ -181,6 +182,7 @@ impl Runner<'_> {
         scores.truncate(documents.len());
         Ok(Observed::Ranked {
             language,
+            relevant,
             documents,
             scores,
         })

@@ -39,6 +39,11 @@ pub fn score(case: &Case, seen: &Observed) -> Scored {
         (Case::Language(case), Observed::Understood { language, .. }) => {
             label(case.language.code(), language.code())
         }
+        (Case::Retrieval(case), Observed::Ranked { relevant, .. })
+            if case.relevant.grades().is_empty() =>
+        {
+            label("nothing", if *relevant { "something" } else { "nothing" })
+        }
         (Case::Retrieval(case), Observed::Ranked { documents, .. }) => retrieval(case, documents),
         (Case::ToolCall(case), Observed::Talked(talked)) => match talked.turns.last() {
             Some(turn) if talked.broke_off.is_none() => tool_call(case, &turn.calls()),

@@ -82,6 +82,12 @@ struct SuiteFile {
     files: Vec<Spanned<CaseFile>>,
 }
 
+#[derive(Deserialize)]
+struct TypedCases {
+    #[serde(default)]
+    cases: Vec<Case>,
+}
+
 /// Cases in a file of their own, one JSON object a line.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -160,9 +166,17 @@ impl Suite {
             gates.push(gate.value);
         }
         let mut faults = Vec::new();
+        // Read as cases, `yes` stays a word; as values, all faults are found and not only the first.
+        let typed: Result<TypedCases, _> = serde_saphyr::from_str(&text);
+        let typed = typed.ok().map(|read| read.cases);
+        let mut typed = typed.into_iter().flatten();
         for case in read.cases {
             let line = usize::try_from(case.defined.line()).ok();
-            match of_value(case.value, &mut names) {
+            let read = match typed.next() {
+                Some(case) => check(&case, &mut names).map(|()| case),
+                None => of_value(case.value, &mut names),
+            };
+            match read {
                 Ok(case) => cases.push(case),
                 Err(message) => faults.push(fault(line, message)),
             }
@@ -237,9 +251,6 @@ fn read(path: &Path, named_in: &Path, line: Option<usize>) -> Result<String, Sui
 fn check(case: &Case, names: &mut HashSet<String>) -> Result<(), String> {
     match case {
         Case::Intent(_) | Case::Sentiment(_) | Case::Language(_) => Ok(()),
-        Case::Retrieval(case) if case.relevant.grades().is_empty() => {
-            Err("`relevant` is empty; name at least one document".to_owned())
-        }
         Case::Retrieval(case) if case.k == 0 => Err("`k` is 0; write 1 or more".to_owned()),
         Case::Retrieval(_) => Ok(()),
         Case::ToolCall(case) => {
@@ -364,11 +375,16 @@ fn of_value(value: Value, names: &mut HashSet<String>) -> Result<Case, String> {
 
 /// An error with what was probably meant, where it names something that nearly exists.
 fn meant(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let Some(wrong) = quoted.next().filter(|_| message.starts_with("unknown")) else {
+    let Some((wrong, expected)) = message.split_once("expected one of ") else {
         return message.to_owned();
     };
-    let near = quoted
+    let Some(wrong) = wrong.split('`').nth(1) else {
+        return message.to_owned();
+    };
+    let expected = expected.split(" at line").next().unwrap_or_default();
+    let near = expected
+        .split(", ")
+        .map(|name| name.trim_matches('`'))
         .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
         .min()
         .filter(|(distance, name)| *distance * 2 <= name.chars().count());
@@ -460,8 +476,8 @@ mod tests {
     #[test]
     fn every_fault_is_told_with_what_was_meant() {
         let suite = "name: a\ncases:\n  - {kind: intent, txt: x, intent: buy}\n  \
-                     - {kind: tool_cal, id: x, say: y, tools: []}\n  \
-                     - {kind: tool_call, id: x, say: y, tools: [{name: pay, arguments: {a: {range: [2, 1]}}}]}\n  \
+                     - {kind: tool_cal, id: x, say: hi, tools: []}\n  \
+                     - {kind: tool_call, id: x, say: hello, tools: [{name: pay, arguments: {a: {range: [2, 1]}}}]}\n  \
                      - {kind: safety, id: x, turns: [hi]}\n  - {kind: safety, id: y, turns: [hi]}\n";
         let faults = load(suite, "").unwrap_err();
         let told = faults.to_string();

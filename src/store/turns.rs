@@ -8,7 +8,9 @@ use super::dialect::{Connection, Row};
 use super::outbox::{self, NewOutboxRow};
 use super::rows::{json, text};
 use super::{Store, StoreError};
-use crate::domain::{ConversationId, Holder, InboxId, Language, Outcome, TurnId, TurnTrace};
+use crate::domain::{
+    ConversationId, Holder, InboundContent, InboxId, Language, Outcome, TurnId, TurnTrace,
+};
 
 /// Everything that ends a turn, written in one transaction.
 #[derive(Debug, Clone)]
@@ -203,6 +205,25 @@ impl Store {
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(TurnRecord::read).collect()
+    }
+
+    /// What customers sent in a conversation, by the turn that took it, oldest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn taken(
+        &self,
+        conversation: &ConversationId,
+    ) -> Result<Vec<(TurnId, InboundContent)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT turn_id, content FROM inbox WHERE conversation_id = $1 AND turn_id IS NOT NULL ORDER BY id",
+        )
+        .bind(conversation.as_str())
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| Ok((TurnId(text(row, "turn_id")?), json(row, "content")?)))
+            .collect()
     }
 
     /// The turn that took a message; none before it ended.
