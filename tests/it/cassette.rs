@@ -178,7 +178,7 @@ async fn a_conversation_is_replayed_without_its_endpoint() {
     let payment = |said: &Said| said.outcome.answer().unwrap().payment.clone().unwrap();
     let link = payment(&recorded[0]);
     for secret in [
-        "333",
+        "333 1234567",
         "1234567",
         "anna.rossi",
         "sk-scripted",

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 
 use crate::ports::{ChatModel, ModelError, ModelReply, ModelRequest};
 
+/// Seconds that a call may have to wait for its turn when every conversation asks at once: well below a turn's deadline.
+const WAIT_SECONDS: u32 = 15;
+
 /// The pace of one provider. Who came first is served first.
 #[derive(Debug)]
 pub struct Pace {
@@ -65,6 +68,17 @@ impl Paces {
             at_once,
             hosts: StdMutex::default(),
         }
+    }
+
+    /// How many conversations may go on at once, of so many that are wanted: with more of them, calls would wait for
+    /// their turn until the deadline of their customer's turn is over.
+    #[must_use]
+    pub fn conversations(&self, wanted: usize) -> usize {
+        let allowed = self.requests_per_minute.map_or(wanted, |calls| {
+            usize::try_from(calls / 60 * WAIT_SECONDS + calls % 60 * WAIT_SECONDS / 60)
+                .unwrap_or(wanted)
+        });
+        wanted.min(allowed).max(1)
     }
 
     /// The pace of a host; models of one host share it.
@@ -222,6 +236,9 @@ pub(super) mod tests {
         let models = [paced(&one, "a"), paced(&one, "a"), paced(&other, "b")];
         let request = request();
         join_all((0..18).map(|number| models[number % 3].complete(&request))).await;
+        assert_eq!(paces.conversations(50), 50);
+        let few = |calls| Paces::new(Some(calls), 3).conversations(50);
+        assert_eq!([few(1), few(60), few(90), few(6_000)], [1, 15, 22, 50]);
         for (model, calls) in [(&one, 12), (&other, 6)] {
             assert_eq!(model.begun.lock().unwrap().len(), calls);
             assert_eq!(model.most.load(Ordering::SeqCst), 3);
