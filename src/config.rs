@@ -40,6 +40,12 @@ pub fn models_folder() -> PathBuf {
     models_folder_from(&variable)
 }
 
+/// A secret in a variable that somebody names, for keys of endpoints that the configuration does not know.
+#[must_use]
+pub fn secret(name: &str) -> Option<SecretString> {
+    Some(variable(name)?.into_string().ok()?.into())
+}
+
 /// At which named point the process shall abort, for tests: `SPORTELLO_FAILPOINT`.
 #[must_use]
 pub fn failpoint() -> Option<String> {

@@ -1,6 +1,7 @@
 //! Evaluation: suites of cases with what is expected, run against the program itself.
 
 mod case;
+mod cassette;
 mod compare;
 mod figures;
 mod gates;
@@ -13,6 +14,7 @@ mod observed;
 mod ranking;
 mod rates;
 mod results;
+mod models;
 mod run;
 mod score;
 mod scripted;
@@ -27,6 +29,9 @@ pub use case::{
     Case, ConversationCase, Ending, Entitled, Expect, Function, IntentCase, Kind, LanguageCase,
     Relevant, RetrievalCase, SafetyCase, ScriptedCall, SentimentCase, SimulationCase, Tap,
     ToolCallCase, Turn, Words,
+};
+pub use cassette::{
+    CaseBook, CaseRun, Cassette, CassetteFault, MissingRecording, Recorder, Replayer, Scrubber,
 };
 pub use compare::{
     Comparison, ComparisonVerdict, Flips, Rate, RecordedRun, RunFault, Slice, compare,
@@ -45,4 +50,7 @@ pub use scripted::{OBEDIENT, Obedient};
 pub use stored::{Drafted, draft};
 pub use suite::{Suite, SuiteFault, SuiteFaults, schema};
 pub use table::lines;
+pub use models::{
+    Budget, Metered, ModelSpec, Pace, Paced, Paces, Price, Spent, Taping, Wired, Wiring,
+};
 pub use variant::lay_over;

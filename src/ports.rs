@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::domain::{
-    Answer, Currency, ErrorClass, History, Language, Money, OutboxId, Passage, PassageKind,
-    PaymentId, PriceRange, Triage,
+    Answer, ConversationId, Currency, ErrorClass, History, Language, Money, OutboxId, Passage,
+    PassageKind, PaymentId, PriceRange, Triage,
 };
 
 /// A chat model: an OpenAI-compatible endpoint, or the offline model.
@@ -29,6 +29,8 @@ pub struct ModelRequest {
     pub tools: Vec<ToolDefinition>,
     /// At most so many tokens in the answer.
     pub max_output_tokens: u32,
+    /// The conversation that it is asked for. No provider is told.
+    pub conversation: ConversationId,
     /// What the turn knows as values; a remote model reads the same facts in the prompt.
     pub facts: TurnFacts,
 }
@@ -138,6 +140,23 @@ pub enum ModelError {
     /// It answered something that is no answer.
     #[error("the model's answer cannot be read: {0}")]
     Unreadable(String),
+    /// Its recording is missing: there is nothing to replay.
+    #[error("a recording is missing: {0}")]
+    Missing(String),
+    /// The budget that it was to be paid from is spent.
+    #[error("the budget is spent: {0}")]
+    Spent(String),
+}
+
+impl ModelError {
+    /// Whether another model may answer instead. Where a recording or money is missing, that would hide it.
+    #[must_use]
+    pub fn may_be_replaced(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Refused(_) | Self::Unreadable(_) => true,
+            Self::Missing(_) | Self::Spent(_) => false,
+        }
+    }
 }
 
 /// Turns text into vectors: the encoder in the process, or an endpoint.

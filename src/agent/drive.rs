@@ -60,7 +60,11 @@ pub async fn drive(
                         models.push(trace(model.id(), &reply, None));
                         run.model_replied(reply);
                     }
-                    Err(error) if !run.has_effects() && !Arc::ptr_eq(&model, &agent.offline) => {
+                    Err(error)
+                        if error.may_be_replaced()
+                            && !run.has_effects()
+                            && !Arc::ptr_eq(&model, &agent.offline) =>
+                    {
                         tracing::warn!(model = model.id(), %error, "the offline model takes over the turn");
                         models.push(trace(
                             model.id(),

@@ -206,7 +206,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{History, Language};
+    use crate::domain::{ConversationId, History, Language};
     use crate::ports::TurnFacts;
     use crate::tools::{Annotations, CallContext, Caller, Tool};
 
@@ -246,6 +246,7 @@ mod tests {
             messages: vec![ModelMessage::User("hello".to_owned())],
             tools: Vec::new(),
             max_output_tokens: 100,
+            conversation: ConversationId::default(),
             facts,
         };
         Run::new(request, Limits { steps, tokens })

@@ -266,6 +266,7 @@ impl Agent {
             messages,
             tools: prompt::tools(&self.tools),
             max_output_tokens: self.settings.output_tokens,
+            conversation: input.conversation.clone(),
             facts,
         };
         let context = context(input, language, requests, text);

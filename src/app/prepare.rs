@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::open::{App, AppError};
 use crate::agent::{Agent, Limits, Settings};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Llm};
 use crate::knowledge::Knowledge;
 use crate::offline::OfflineModel;
 use crate::openai::OpenAiChat;
@@ -155,9 +155,39 @@ impl App {
         if self.config.llm.base_url.is_none() {
             return Ok(None);
         }
-        let model = OpenAiChat::new(&self.config.llm, self.prompts.json_mode()?)
+        self.endpoint_model(&self.config.llm).map(Some)
+    }
+
+    /// The chat model at another endpoint than the configured one. Nothing is sent.
+    ///
+    /// # Errors
+    /// When the address or the key cannot be used.
+    pub fn endpoint_model(&self, llm: &Llm) -> Result<Arc<dyn ChatModel>, AppError> {
+        let model = OpenAiChat::new(llm, self.prompts.json_mode()?)
             .map_err(|error| AppError::Configuration(error.to_string()))?;
-        Ok(Some(Arc::new(model)))
+        Ok(Arc::new(model))
+    }
+}
+
+impl Prepared {
+    /// The same with another chat model.
+    #[must_use]
+    pub fn with_model(&self, model: Arc<dyn ChatModel>) -> Self {
+        let agent = &self.agent;
+        Self {
+            agent: Arc::new(Agent {
+                model: Some(model),
+                offline: Arc::clone(&agent.offline),
+                tools: Arc::clone(&agent.tools),
+                retriever: Arc::clone(&agent.retriever),
+                reader: Arc::clone(&agent.reader),
+                questions: agent.questions.clone(),
+                understanding: Arc::clone(&agent.understanding),
+                prompts: Arc::clone(&agent.prompts),
+                settings: agent.settings.clone(),
+            }),
+            understanding: Arc::clone(&self.understanding),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod cassette;
+#[cfg(test)]
 mod compare;
 #[cfg(test)]
 mod config;

@@ -6,7 +6,7 @@ mod tools;
 
 use serde_json::{Value, json};
 use sportello::config::Llm;
-use sportello::domain::{History, Language};
+use sportello::domain::{ConversationId, History, Language};
 use sportello::openai::OpenAiChat;
 use sportello::ports::{ModelMessage, ModelReply, ModelRequest, ToolDefinition, TurnFacts};
 
@@ -38,6 +38,7 @@ fn request(after: Vec<ModelMessage>) -> ModelRequest {
         messages,
         tools: vec![tool()],
         max_output_tokens: 300,
+        conversation: ConversationId::default(),
         facts: TurnFacts {
             text: "Do you have a moka?".to_owned(),
             requests: vec![],

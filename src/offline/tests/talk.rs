@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::domain::{
-    History, HistoryEntry, Intent, Language, LanguageGuess, Polarity, ProductId, Sentiment,
-    Speaker, Triage,
+    ConversationId, History, HistoryEntry, Intent, Language, LanguageGuess, Polarity, ProductId,
+    Sentiment, Speaker, Triage,
 };
 use crate::offline::OfflineModel;
 use crate::ports::{
@@ -128,6 +128,7 @@ pub async fn talk(
         messages: Vec::new(),
         tools: Vec::new(),
         max_output_tokens: 100,
+        conversation: ConversationId::default(),
         facts: TurnFacts {
             text: requests[0].whole.unwrap_or(requests[0].text).to_owned(),
             requests: requests.iter().map(Said::asked).collect(),
