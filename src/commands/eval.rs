@@ -1,7 +1,9 @@
 //! `sportello eval`.
 
+mod import;
 mod run;
 mod shop;
+mod trec;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,10 @@ pub enum Eval {
     Run(run::Run),
     /// Judge a stored run again with changed expectations, thresholds or gates, without running anything
     Score(run::Score),
+    /// Write a suite from the files of another tool; what cannot be taken over is told by name
+    Import(import::Import),
+    /// Score a TREC run against judgments, or write a stored run's searches as one
+    Trec(trec::Trec),
     /// Print the JSON Schema of suites; editors complete and check with it
     Schema,
     /// Compare two runs of the same cases: what got better, what got worse, and whether that is more than chance.
@@ -40,6 +46,8 @@ pub async fn run(shared: Shared, eval: Eval) -> Result<(), Failure> {
     match eval {
         Eval::Run(args) => run::run(shared, &args).await,
         Eval::Score(args) => run::score(&args),
+        Eval::Import(args) => import::run(&shared, &args),
+        Eval::Trec(args) => trec::run(&args),
         Eval::Schema => json(&eval::schema()),
         Eval::Compare {
             base,
