@@ -58,19 +58,7 @@ impl Reader<'_> {
             self.tests(&tests);
             return Ok(());
         };
-        for name in config.keys() {
-            let why = match name.as_str() {
-                "prompts" | "tests" | "defaultTest" | "description" | "$schema" | "tags" => {
-                    continue;
-                }
-                "providers" | "targets" => "name models with `sportello eval run --model`",
-                "scenarios" => "write them out as tests",
-                _ => "this belongs to promptfoo; it is left out",
-            };
-            let place = source.name.display().to_string();
-            self.imported
-                .refuse(format!("configuration `{name}`"), why, &place);
-        }
+        self.left_out(&config, source);
         if let Some(prompts) = config.get("prompts") {
             self.prompt = prompt::first(prompts, source, &mut self.imported);
         }
@@ -88,26 +76,7 @@ impl Reader<'_> {
             Some(value) => value.clone(),
             None => Value::Null,
         };
-        let tests = match config.get("tests") {
-            None => {
-                let message =
-                    "there is no `tests`; give a configuration with tests, or a file of tests";
-                return Err(source.fault(None, message));
-            }
-            Some(Value::Array(_)) => {
-                #[derive(serde::Deserialize)]
-                struct Tests {
-                    tests: Vec<Spanned<Value>>,
-                }
-                let read: Tests = source.yaml()?;
-                read.tests
-            }
-            Some(one) => vec![Spanned::new(
-                one.clone(),
-                serde_saphyr::Location::UNKNOWN,
-                serde_saphyr::Location::UNKNOWN,
-            )],
-        };
+        let tests = entries(&config, source)?;
         for test in tests {
             let line = usize::try_from(test.defined.line()).unwrap_or_default();
             let path = match &test.value {
@@ -120,6 +89,23 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Names what a configuration has beside tests and prompts.
+    fn left_out(&mut self, config: &Map<String, Value>, source: &Source) {
+        let place = source.name.display().to_string();
+        for name in config.keys() {
+            let why = match name.as_str() {
+                "prompts" | "tests" | "defaultTest" | "description" | "$schema" | "tags" => {
+                    continue;
+                }
+                "providers" | "targets" => "name models with `sportello eval run --model`",
+                "scenarios" => "write them out as tests",
+                _ => "this belongs to promptfoo; it is left out",
+            };
+            let what = format!("configuration `{name}`");
+            self.imported.refuse(what, why, &place);
+        }
     }
 
     /// Tests in a file of their own.
@@ -176,34 +162,7 @@ impl Reader<'_> {
         };
         let mut asserts = if own_only { Vec::new() } else { of(default) };
         asserts.extend(of(test));
-        let set = |name: &str| fields.get(name).or_else(|| default.get(name)).is_some();
-        for (name, why) in [
-            (
-                "threshold",
-                "a share of assertions is not taken over; write which must hold",
-            ),
-            ("assertScoringFunction", "code is not run"),
-            (
-                "providerOutput",
-                "the answer is fixed there; here the agent answers",
-            ),
-        ] {
-            if set(name) {
-                return Err((format!("test with `{name}`"), why.to_owned()));
-            }
-        }
-        for name in [
-            "transform",
-            "transformVars",
-            "postprocess",
-            "prefix",
-            "suffix",
-        ] {
-            if options.contains_key(name) {
-                let why = "it changes what is asked or answered; write the test without it";
-                return Err((format!("test with the option `{name}`"), why.to_owned()));
-            }
-        }
+        whole(fields, default, &options)?;
         for name in ["provider", "providers", "prompts"] {
             if fields.contains_key(name) {
                 let why = "name models with `sportello eval run --model`; prompts are the shop's";
@@ -320,6 +279,66 @@ impl Reader<'_> {
                     names.join(", ")
                 ))
             }
+        }
+    }
+}
+
+/// Whether anything about a test changes what all of it means. The error names it.
+fn whole(
+    fields: &Map<String, Value>,
+    default: &Value,
+    options: &Map<String, Value>,
+) -> Result<(), (String, String)> {
+    for (name, why) in [
+        (
+            "threshold",
+            "a share of assertions is not taken over; write which must hold",
+        ),
+        ("assertScoringFunction", "code is not run"),
+        (
+            "providerOutput",
+            "the answer is fixed there; here the agent answers",
+        ),
+    ] {
+        if fields.contains_key(name) || default.get(name).is_some() {
+            return Err((format!("test with `{name}`"), why.to_owned()));
+        }
+    }
+    for name in [
+        "transform",
+        "transformVars",
+        "postprocess",
+        "prefix",
+        "suffix",
+    ] {
+        if options.contains_key(name) {
+            let why = "it changes what is asked or answered; write the test without it";
+            return Err((format!("test with the option `{name}`"), why.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// What `tests` of a configuration lists, with lines where it is a list.
+fn entries(
+    config: &Map<String, Value>,
+    source: &Source,
+) -> Result<Vec<Spanned<Value>>, ImportFault> {
+    #[derive(serde::Deserialize)]
+    struct Tests {
+        tests: Vec<Spanned<Value>>,
+    }
+    let unknown = serde_saphyr::Location::UNKNOWN;
+    match config.get("tests") {
+        Some(Value::Array(_)) => {
+            let read: Tests = source.yaml()?;
+            Ok(read.tests)
+        }
+        Some(one) => Ok(vec![Spanned::new(one.clone(), unknown, unknown)]),
+        None => {
+            let message =
+                "there is no `tests`; give a configuration with tests, or a file of tests";
+            Err(source.fault(None, message))
         }
     }
 }

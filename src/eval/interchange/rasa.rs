@@ -114,20 +114,7 @@ fn examples(entry: &Value, place: &str, wishes: &Wishes, imported: &mut Imported
         imported.refuse(what, "it helps training; it is no case", place);
         return;
     };
-    let texts: Vec<String> = match entry.get("examples") {
-        Some(Value::String(list)) => list
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix('-'))
-            .map(|line| line.trim().to_owned())
-            .collect(),
-        Some(Value::Array(list)) => list
-            .iter()
-            .filter_map(|example| example.as_str().or_else(|| example.get("text")?.as_str()))
-            .map(|text| text.trim().trim_start_matches("- ").trim().to_owned())
-            .collect(),
-        _ => Vec::new(),
-    };
-    let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    let texts = texts(entry);
     if texts.is_empty() {
         let what = format!("intent `{theirs}`");
         imported.refuse(what, "it has no examples", place);
@@ -162,6 +149,24 @@ fn examples(entry: &Value, place: &str, wishes: &Wishes, imported: &mut Imported
             tags: Vec::new(),
         }));
     }
+}
+
+/// The examples of an intent, which are a list, or a text with a line for each.
+fn texts(entry: &Value) -> Vec<String> {
+    let texts: Vec<String> = match entry.get("examples") {
+        Some(Value::String(list)) => list
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix('-'))
+            .map(|line| line.trim().to_owned())
+            .collect(),
+        Some(Value::Array(list)) => list
+            .iter()
+            .filter_map(|example| example.as_str().or_else(|| example.get("text")?.as_str()))
+            .map(|text| text.trim().trim_start_matches("- ").trim().to_owned())
+            .collect(),
+        _ => Vec::new(),
+    };
+    texts.into_iter().filter(|text| !text.is_empty()).collect()
 }
 
 /// The shop's name of an intent: as mapped, by its whole name or by what stands before the slash, else the same.

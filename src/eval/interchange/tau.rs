@@ -81,12 +81,7 @@ fn persona(task: &Value) -> Option<String> {
 fn expected(task: &Value, wishes: &Wishes, place: &str, imported: &mut Imported) -> Expect {
     let mut expect = Expect::default();
     let criteria = task.get("evaluation_criteria").unwrap_or(task);
-    let list = |of: &Value, name: &str| -> Vec<Value> {
-        let list = of.get(name).and_then(Value::as_array);
-        list.cloned().unwrap_or_default()
-    };
     let basis = list(criteria, "reward_basis");
-    let in_basis = |name: &str| basis.is_empty() || basis.contains(&json!(name));
     for action in list(criteria, "actions") {
         let name = action.get("name").and_then(Value::as_str).unwrap_or("?");
         let of_user = action.get("requestor").and_then(Value::as_str) == Some("user");
@@ -114,6 +109,21 @@ fn expected(task: &Value, wishes: &Wishes, place: &str, imported: &mut Imported)
     }
     let told = [list(criteria, "communicate_info"), list(task, "outputs")];
     expect.contains = told.iter().flatten().filter_map(text).collect();
+    environment(task, criteria, place, imported);
+    if expect == Expect::default() {
+        let why = "it is taken over and judged by manners, prices and grounds alone";
+        imported.refuse("every expectation of a task", why, place);
+    }
+    expect
+}
+
+fn list(of: &Value, name: &str) -> Vec<Value> {
+    let list = of.get(name).and_then(Value::as_array);
+    list.cloned().unwrap_or_default()
+}
+
+/// Names what only that environment can judge or set up.
+fn environment(task: &Value, criteria: &Value, place: &str, imported: &mut Imported) {
     for assertion in list(criteria, "nl_assertions") {
         let what = "assertion in words";
         let why = "a model would judge it; write words or effects";
@@ -139,16 +149,12 @@ fn expected(task: &Value, wishes: &Wishes, place: &str, imported: &mut Imported)
             place,
         );
     }
-    if criteria.get("actions").is_some() && in_basis("DB") {
+    let basis = list(criteria, "reward_basis");
+    if criteria.get("actions").is_some() && (basis.is_empty() || basis.contains(&json!("DB"))) {
         let why =
             "that shop's database; write what your shop must have stored under `expect.state`";
         imported.refuse("final state of the database", why, place);
     }
-    if expect == Expect::default() {
-        let why = "it is taken over and judged by manners, prices and grounds alone";
-        imported.refuse("every expectation of a task", why, place);
-    }
-    expect
 }
 
 fn call(name: &str, action: &Value) -> ExpectedCall {

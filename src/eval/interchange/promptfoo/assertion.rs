@@ -86,18 +86,7 @@ pub fn take(
     if let Some(why) = foreign(kind) {
         return refuse(why);
     }
-    for changed in ["transform", "contextTransform", "script"] {
-        if assertion.get(changed).is_some() {
-            let why = "it judges a changed answer; write it on the answer itself";
-            return Err((format!("{name} with `{changed}`"), why.to_owned()));
-        }
-    }
-    if assertion.get("weight").and_then(Value::as_f64) == Some(0.0) {
-        return Err((
-            format!("{name} with weight 0"),
-            "it decides nothing".to_owned(),
-        ));
-    }
+    changed(assertion, &name)?;
     let several = kind.ends_with("-any") || kind.ends_with("-all");
     let values =
         values(assertion.get("value"), several, vars).map_err(|why| (name.clone(), why))?;
@@ -138,6 +127,23 @@ pub fn take(
         "icontains-all" if not => expect.not_contains.extend(values),
         "icontains-all" => expect.contains.extend(values),
         _ => return refuse("it is not known here"),
+    }
+    Ok(())
+}
+
+/// Whether an assertion judges the answer itself, and decides something.
+fn changed(assertion: &Value, name: &str) -> Result<(), Refused> {
+    for changed in ["transform", "contextTransform", "script"] {
+        if assertion.get(changed).is_some() {
+            let why = "it judges a changed answer; write it on the answer itself";
+            return Err((format!("{name} with `{changed}`"), why.to_owned()));
+        }
+    }
+    if assertion.get("weight").and_then(Value::as_f64) == Some(0.0) {
+        return Err((
+            format!("{name} with weight 0"),
+            "it decides nothing".to_owned(),
+        ));
     }
     Ok(())
 }
