@@ -17,6 +17,8 @@ PINS = (
     "mcp==2.3.0",
     "fastmcp==4.1.2",
     "playwright==1.65.2",
+    "ir-measures==0.4.3",
+    "pytrec-eval-terrier==0.5.11",
 )
 
 

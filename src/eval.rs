@@ -6,6 +6,7 @@ mod compare;
 mod figures;
 mod gates;
 mod grounded;
+mod interchange;
 mod judge;
 mod manners;
 mod matcher;
@@ -41,6 +42,10 @@ pub use figures::{
     served,
 };
 pub use gates::{Gate, GateResult};
+pub use interchange::{
+    Beside, ImportFault, Imported, Ranked, Refusal, Source, TrecFault, TrecFigures, TrecQrels,
+    TrecRun, Wishes, bfcl, line, mapping, openai, promptfoo, rasa, tau,
+};
 pub use matcher::{ExpectedCall, Hits, Matcher};
 pub use observed::{Observed, Talked, TurnSeen};
 pub use rates::Measure;

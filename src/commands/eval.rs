@@ -1,8 +1,10 @@
 //! `sportello eval`.
 
 mod from_conversation;
+mod import;
 mod run;
 mod shop;
+mod trec;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,10 @@ pub enum Eval {
     /// Make a case of a stored conversation: what the customer wrote and what came of it, with personal data replaced by
     /// stand-ins that are the same for the same
     FromConversation(from_conversation::FromConversation),
+    /// Write a suite from the files of another tool; what cannot be taken over is told by name
+    Import(import::Import),
+    /// Score a TREC run against judgments, or write a stored run's searches as one
+    Trec(trec::Trec),
     /// Print the JSON Schema of suites; editors complete and check with it
     Schema,
     /// Compare two runs of the same cases: what got better, what got worse, and whether that is more than chance.
@@ -45,6 +51,8 @@ pub async fn run(shared: Shared, eval: Eval) -> Result<(), Failure> {
         Eval::Run(args) => run::run(shared, &args).await,
         Eval::Score(args) => run::score(&args),
         Eval::FromConversation(args) => from_conversation::run(&shared, &args).await,
+        Eval::Import(args) => import::run(&shared, &args),
+        Eval::Trec(args) => trec::run(&args),
         Eval::Schema => json(&eval::schema()),
         Eval::Compare {
             base,

@@ -322,7 +322,7 @@ pub struct SimulationCase {
     /// The customer gives up after so many messages.
     #[serde(default = "eight")]
     pub max_turns: u32,
-    /// What must hold at the end, over the whole conversation. Tools are looked for in all turns.
+    /// What must hold at the end, over the whole conversation. Tools and words are looked for in all turns.
     pub expect: Expect,
     /// Parts of the suite to report on their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -481,6 +481,10 @@ pub struct Expect {
     pub contains_any: Vec<String>,
     /// None of these is.
     pub not_contains: Vec<String>,
+    /// Each of these regular expressions is found in what the customer reads; `(?i)` in front ignores case.
+    pub matches: Vec<String>,
+    /// None of these is.
+    pub not_matches: Vec<String>,
     /// The language of the answer.
     pub language: Option<Language>,
     /// At least so many product cards.

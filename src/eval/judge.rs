@@ -1,9 +1,10 @@
 //! What a turn must be, against what it was. Pure.
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::case::Expect;
-use super::matcher::ExpectedCall;
+use super::matcher::{ExpectedCall, Matcher};
 use super::observed::TurnSeen;
 use crate::domain::{Answer, Holder, Language, Outcome};
 
@@ -207,7 +208,8 @@ fn words(expect: &Expect, said: &TurnSeen, answer: &Answer, faults: &mut Vec<Str
         .triage
         .as_ref()
         .map_or(Language::EN, |triage| triage.language.language);
-    let read = shown(answer, language).to_lowercase();
+    let shown = shown(answer, language);
+    let read = shown.to_lowercase();
     let has = |word: &String| read.contains(&word.to_lowercase());
     for word in expect.contains.iter().filter(|word| !has(word)) {
         faults.push(format!("the answer lacks `{word}`"));
@@ -218,6 +220,39 @@ fn words(expect: &Expect, said: &TurnSeen, answer: &Answer, faults: &mut Vec<Str
     }
     for word in expect.not_contains.iter().filter(|word| has(word)) {
         faults.push(format!("the answer has `{word}`"));
+    }
+    let found = |pattern: &str| Regex::new(pattern).is_ok_and(|regex| regex.is_match(&shown));
+    for pattern in expect.matches.iter().filter(|pattern| !found(pattern)) {
+        faults.push(format!("the answer does not match `{pattern}`"));
+    }
+    for pattern in expect.not_matches.iter().filter(|pattern| found(pattern)) {
+        faults.push(format!("the answer matches `{pattern}`"));
+    }
+}
+
+/// Whether an expectation can be read at all. The error says what is wrong with it.
+pub fn expected(expect: &Expect) -> Result<(), String> {
+    expect.calls.iter().try_for_each(call)?;
+    for (path, matcher) in &expect.state {
+        serde_json_path::JsonPath::parse(path).map_err(|error| {
+            format!("`{path}` is no JSON path ({error}); write for example $.tickets[0].priority")
+        })?;
+        if let Some(fault) = matcher.fault() {
+            return Err(format!("{path}: {fault}"));
+        }
+    }
+    let mut patterns = expect.matches.iter().chain(&expect.not_matches);
+    patterns.try_for_each(|pattern| match Regex::new(pattern) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("the regex `{pattern}` is wrong: {error}")),
+    })
+}
+
+/// Whether a call's matchers can be read. The error says what is wrong with one.
+pub fn call(call: &ExpectedCall) -> Result<(), String> {
+    match call.arguments.values().find_map(Matcher::fault) {
+        Some(fault) => Err(format!("`{}`: {fault}", call.name)),
+        None => Ok(()),
     }
 }
 
@@ -349,6 +384,24 @@ mod tests {
         assert!(judge(&right, &turn).is_empty());
         let wrong = tools(&["payment_link", "search_catalog"]);
         assert_eq!(judge(&wrong, &turn).len(), 1);
+    }
+
+    #[test]
+    fn regular_expressions_are_found_or_must_not_be() {
+        let expect = Expect {
+            matches: vec![r"\A(?i)ciao".to_owned(), r"\d{2} €".to_owned()],
+            not_matches: vec!["Moka".to_owned(), r"sorry\z".to_owned()],
+            ..Expect::default()
+        };
+        assert!(judge(&expect, &said("Ciao, costa 24 € (moka)", &[])).is_empty());
+        let faults = judge(&expect, &said("Moka: sorry", &[]));
+        assert_eq!(faults.len(), 4, "{faults:?}");
+        assert_eq!(expected(&expect), Ok(()));
+        let wrong = Expect {
+            not_matches: vec!["(".to_owned()],
+            ..Expect::default()
+        };
+        assert!(expected(&wrong).unwrap_err().contains("the regex `(`"));
     }
 
     #[test]

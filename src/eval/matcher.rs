@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 /// What a value must be: a value itself, or `{equal: X}`, `{one_of: [X, …]}`, `{range: [from, to]}` (both
 /// included), `{regex: "…"}` (somewhere in a text), `{ignore: true}` (anything, or nothing). Inside of lists and
-/// objects every value is a matcher again.
+/// objects every value is a matcher again. With `null` in `one_of` an argument may also be left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Matcher(Value);
@@ -51,6 +51,12 @@ impl Matcher {
     #[must_use]
     pub fn ignores(&self) -> bool {
         matches!(rule(&self.0), Rule::Ignore)
+    }
+
+    /// Whether an argument may be left out: one of the right values is `null`.
+    #[must_use]
+    pub fn optional(&self) -> bool {
+        absent(&self.0)
     }
 
     /// Whether a value fits.
@@ -105,6 +111,7 @@ fn fault(value: &Value) -> Option<String> {
             Some("a range is two numbers, the smaller first: {range: [1, 5]}".to_owned())
         }
         Rule::OneOf([]) => Some("`one_of` is empty; list what is right".to_owned()),
+        Rule::OneOf(values) => values.iter().find_map(fault),
         Rule::Equal(inner) if std::ptr::eq(inner, value) => {
             let (key, inner) = value.as_object()?.iter().next()?;
             if ["one_of", "range", "regex", "ignore"].contains(&key.as_str()) {
@@ -115,14 +122,14 @@ fn fault(value: &Value) -> Option<String> {
             }
             fault(inner)
         }
-        Rule::Equal(_) | Rule::OneOf(_) | Rule::Range(..) | Rule::Ignore => None,
+        Rule::Equal(_) | Rule::Range(..) | Rule::Ignore => None,
     }
 }
 
 fn matches(expected: &Value, found: &Value) -> bool {
     match rule(expected) {
         Rule::Ignore => true,
-        Rule::OneOf(values) => values.iter().any(|value| same(value, found)),
+        Rule::OneOf(values) => values.iter().any(|value| matches(value, found)),
         Rule::Range(from, to) => found
             .as_f64()
             .is_some_and(|number| number >= from && number <= to),
@@ -148,11 +155,20 @@ fn same(expected: &Value, found: &Value) -> bool {
         (Value::Object(one), Value::Object(other)) => {
             let listed = one.iter().all(|(key, expected)| match other.get(key) {
                 Some(found) => matches(expected, found),
-                None => matches!(rule(expected), Rule::Ignore),
+                None => absent(expected),
             });
             listed && other.keys().all(|key| one.contains_key(key))
         }
         (one, other) => one == other,
+    }
+}
+
+/// Whether a value may be missing from an object.
+fn absent(expected: &Value) -> bool {
+    match rule(expected) {
+        Rule::Ignore => true,
+        Rule::OneOf(values) => values.contains(&Value::Null),
+        Rule::Equal(_) | Rule::Range(..) | Rule::Regex(_) => false,
     }
 }
 
@@ -191,8 +207,9 @@ impl ExpectedCall {
             if expected.ignores() {
                 continue;
             }
-            hits.expected += 1;
-            if let Some(found) = arguments.get(name) {
+            let found = arguments.get(name);
+            hits.expected += usize::from(found.is_some() || !expected.optional());
+            if let Some(found) = found {
                 hits.given += 1;
                 hits.right += usize::from(expected.matches(found));
             }
@@ -226,6 +243,7 @@ impl ExpectedCall {
                 Some(found) => {
                     faults.push(format!("`{tool}`: {name} is {found}, expected {expected}"));
                 }
+                None if expected.optional() => {}
                 None => faults.push(format!("`{tool}`: {name} is missing, expected {expected}")),
             }
         }
@@ -297,6 +315,32 @@ mod tests {
         ] {
             assert_eq!(Matcher::new(right.clone()).fault(), None, "{right}");
         }
+    }
+
+    #[test]
+    fn one_of_takes_matchers_and_null_is_nothing() {
+        let unit = || json!({"one_of": [{"regex": "(?i)^cm$"}, null]});
+        assert!(fits(unit(), &json!("CM")) && !fits(unit(), &json!("inch")));
+        assert!(fits(json!({"a": unit(), "b": 1}), &json!({"b": 1})));
+        let call: ExpectedCall = serde_json::from_value(json!({
+            "name": "area", "arguments": {"side": 3, "unit": unit()},
+        }))
+        .unwrap();
+        for (arguments, right) in [
+            (json!({"side": 3}), true),
+            (json!({"side": 3, "unit": "cm"}), true),
+            (json!({"side": 3, "unit": "inch"}), false),
+            (json!({"unit": "cm"}), false),
+        ] {
+            assert_eq!(call.matches("area", &arguments), right, "{arguments}");
+            let faults = call.faults(arguments.as_object().unwrap());
+            assert_eq!(faults.is_empty(), right, "{faults:?}");
+        }
+        assert!(
+            Matcher::new(json!({"one_of": [{"regex": "("}]}))
+                .fault()
+                .is_some()
+        );
     }
 
     #[test]

@@ -266,6 +266,14 @@ fn simulation(case: &SimulationCase, talked: &Talked) -> Scored {
         .iter()
         .flat_map(|turn| turn.trace.tools.clone())
         .collect();
+    let answers = talked.turns.iter().filter_map(|turn| turn.outcome.answer());
+    let said: Vec<&str> = answers.map(|answer| answer.text.as_str()).collect();
+    match &mut whole.outcome {
+        Outcome::Answered { answer, .. } | Outcome::HandedOff { answer, .. } => {
+            answer.text = said.join("\n");
+        }
+        Outcome::Silent { .. } => {}
+    }
     let mut faults = judge::judge(&case.expect, &whole);
     faults.extend(judge::state(&case.expect, &talked.state));
     let manners = (1..).zip(&talked.turns);

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::case::{Case, Expect, Kind, Turn};
+use super::case::{Case, Kind, Turn};
 use super::gates::Gate;
-use super::matcher::{ExpectedCall, Matcher};
+use super::judge::{call, expected};
 use super::scripted::transcript;
 
 /// A suite, read and checked.
@@ -299,26 +299,6 @@ fn once(names: &mut HashSet<String>, what: &str, id: &str) -> Result<(), String>
         return Ok(());
     }
     Err(format!("the {what} `{id}` is there twice"))
-}
-
-fn call(call: &ExpectedCall) -> Result<(), String> {
-    match call.arguments.values().find_map(Matcher::fault) {
-        Some(fault) => Err(format!("`{}`: {fault}", call.name)),
-        None => Ok(()),
-    }
-}
-
-fn expected(expect: &Expect) -> Result<(), String> {
-    expect.calls.iter().try_for_each(call)?;
-    for (path, matcher) in &expect.state {
-        serde_json_path::JsonPath::parse(path).map_err(|error| {
-            format!("`{path}` is no JSON path ({error}); write for example $.tickets[0].priority")
-        })?;
-        if let Some(fault) = matcher.fault() {
-            return Err(format!("{path}: {fault}"));
-        }
-    }
-    Ok(())
 }
 
 fn lines(

@@ -23,6 +23,8 @@ mod evaluation;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod interchange;
+#[cfg(test)]
 mod knowledge;
 #[cfg(test)]
 mod mcp;
