@@ -2,6 +2,7 @@
 
 mod case;
 mod compare;
+mod draw;
 mod figures;
 mod gates;
 mod grounded;
@@ -12,6 +13,7 @@ mod measures;
 mod observed;
 mod ranking;
 mod rates;
+mod report;
 mod results;
 mod run;
 mod score;
@@ -38,6 +40,7 @@ pub use gates::{Gate, GateResult};
 pub use matcher::{ExpectedCall, Hits, Matcher};
 pub use observed::{Observed, Talked, TurnSeen};
 pub use rates::Measure;
+pub use report::{events, html, junit, markdown};
 pub use results::{About, CaseResult, KindReport, Results, ResultsFault, Share};
 pub use run::{Runner, Selection, session};
 pub use scripted::{OBEDIENT, Obedient};

@@ -1,5 +1,6 @@
 //! `sportello eval`.
 
+mod report;
 mod run;
 mod shop;
 
@@ -17,6 +18,9 @@ pub enum Eval {
     Run(run::Run),
     /// Judge a stored run again with changed expectations, thresholds or gates, without running anything
     Score(run::Score),
+    /// Make reports of stored runs: a page, a summary for a pull request, JUnit XML and OpenTelemetry events; several
+    /// runs stand side by side
+    Report(report::Report),
     /// Print the JSON Schema of suites; editors complete and check with it
     Schema,
     /// Compare two runs of the same cases: what got better, what got worse, and whether that is more than chance.
@@ -40,6 +44,7 @@ pub async fn run(shared: Shared, eval: Eval) -> Result<(), Failure> {
     match eval {
         Eval::Run(args) => run::run(shared, &args).await,
         Eval::Score(args) => run::score(&args),
+        Eval::Report(args) => report::report(&args),
         Eval::Schema => json(&eval::schema()),
         Eval::Compare {
             base,
