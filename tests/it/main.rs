@@ -35,6 +35,8 @@ mod qdrant;
 #[cfg(test)]
 mod rerank;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod search;
 #[cfg(test)]
 mod serving;

@@ -60,8 +60,6 @@ struct CaseView {
     tags: Vec<String>,
     repeat: Option<u32>,
     faults: Vec<String>,
-    expected: Option<String>,
-    got: Option<String>,
     said: Vec<String>,
     facts: Vec<[String; 2]>,
     ranked: Vec<Ranked>,
@@ -201,9 +199,7 @@ fn view(case: &CaseResult, run: usize, place: usize) -> CaseView {
         suite: case.suite.clone(),
         tags: case.tags.clone(),
         repeat: (case.repeat > 0).then_some(case.repeat + 1),
-        faults: case.faults.clone(),
-        expected: case.expected.clone(),
-        got: case.got.clone(),
+        faults: faults(case),
         said,
         facts: Vec::new(),
         ranked: Vec::new(),
@@ -224,12 +220,24 @@ fn view(case: &CaseResult, run: usize, place: usize) -> CaseView {
             .collect(),
         others: Vec::new(),
     };
-    seen(&mut view, &case.observed);
+    seen(&mut view, case);
     view
 }
 
-fn seen(view: &mut CaseView, observed: &Observed) {
-    match observed {
+/// Why a case failed, without what its transcript says anyway.
+fn faults(case: &CaseResult) -> Vec<String> {
+    let repeats = |fault: &str| {
+        let said = fault
+            .strip_prefix("turn ")
+            .and_then(|rest| rest.split_once(' '));
+        said.is_some_and(|(_, rest)| rest.starts_with("said: "))
+    };
+    let faults = case.faults.iter();
+    faults.filter(|fault| !repeats(fault)).cloned().collect()
+}
+
+fn seen(view: &mut CaseView, case: &CaseResult) {
+    match &case.observed {
         Observed::Understood {
             intent,
             intent_score,
@@ -256,7 +264,7 @@ fn seen(view: &mut CaseView, observed: &Observed) {
             scores,
         } => {
             view.facts = vec![["searched in".to_owned(), language.to_string()]];
-            let wanted: Vec<&str> = view
+            let wanted: Vec<&str> = case
                 .expected
                 .iter()
                 .flat_map(|all| all.split(", "))
