@@ -33,9 +33,9 @@ mod payments;
 #[cfg(test)]
 mod qdrant;
 #[cfg(test)]
-mod rerank;
-#[cfg(test)]
 mod reports;
+#[cfg(test)]
+mod rerank;
 #[cfg(test)]
 mod search;
 #[cfg(test)]

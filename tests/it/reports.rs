@@ -79,7 +79,10 @@ async fn a_run_leaves_reports_for_people_and_machines() {
     assert_eq!(junit.matches("<testcase ").count(), 9 + 5);
     assert_eq!(junit.matches("<failure ").count(), 7 + 3);
     let summary = read(out.join("summary.md"));
-    assert!(summary.starts_with("### ❌ 3 of 5 thresholds and gates missed"), "{summary}");
+    assert!(
+        summary.starts_with("### ❌ 3 of 5 thresholds and gates missed"),
+        "{summary}"
+    );
     let events = read(out.join("events.jsonl"));
     let scores: usize = cases
         .iter()
@@ -124,7 +127,16 @@ async fn the_page_is_read_on_a_phone_without_a_network_and_runs_nothing() {
     std::fs::write(&before, better.to_string()).unwrap();
     let both = folder.path().join("both");
     let files = [&stored, &before, &both].map(|path| path.to_str().unwrap());
-    let ended = eval(&["report", files[0], files[1], "--baseline", files[1], "--out", files[2]]).await;
+    let ended = eval(&[
+        "report",
+        files[0],
+        files[1],
+        "--baseline",
+        files[1],
+        "--out",
+        files[2],
+    ])
+    .await;
     assert_eq!(ended.code, Some(0), "{ended}");
     let page = both.join("report.html");
     drive("report.py", &[page.to_str().unwrap(), &chromium()]).await;

@@ -148,9 +148,7 @@ mod tests {
     fn the_page_is_whole_and_needs_nothing_else() {
         let page = page();
         assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
-        for outside in [
-            "<script", "<link", "<img", "@import", "url(", "style=\"",
-        ] {
+        for outside in ["<script", "<link", "<img", "@import", "url(", "style=\""] {
             assert!(!page.contains(outside), "{outside}");
         }
         let style = page.split("<style>").nth(1).unwrap();
