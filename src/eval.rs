@@ -3,6 +3,7 @@
 mod case;
 mod cassette;
 mod compare;
+mod draw;
 mod figures;
 mod gates;
 mod grounded;
@@ -14,6 +15,7 @@ mod measures;
 mod observed;
 mod ranking;
 mod rates;
+mod report;
 mod results;
 mod models;
 mod run;
@@ -49,6 +51,7 @@ pub use interchange::{
 pub use matcher::{ExpectedCall, Hits, Matcher};
 pub use observed::{Observed, Talked, TurnSeen};
 pub use rates::Measure;
+pub use report::{events, html, junit, markdown};
 pub use results::{About, CaseResult, KindReport, Results, ResultsFault, Share};
 pub use run::{Runner, Selection, session};
 pub use scripted::{OBEDIENT, Obedient};

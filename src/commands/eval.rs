@@ -2,6 +2,7 @@
 
 mod from_conversation;
 mod import;
+mod report;
 mod run;
 mod shop;
 mod trec;
@@ -27,6 +28,9 @@ pub enum Eval {
     Import(import::Import),
     /// Score a TREC run against judgments, or write a stored run's searches as one
     Trec(trec::Trec),
+    /// Make reports of stored runs: a page, a summary for a pull request, JUnit XML and OpenTelemetry events; several
+    /// runs stand side by side
+    Report(report::Report),
     /// Print the JSON Schema of suites; editors complete and check with it
     Schema,
     /// Compare two runs of the same cases: what got better, what got worse, and whether that is more than chance.
@@ -53,6 +57,7 @@ pub async fn run(shared: Shared, eval: Eval) -> Result<(), Failure> {
         Eval::FromConversation(args) => from_conversation::run(&shared, &args).await,
         Eval::Import(args) => import::run(&shared, &args),
         Eval::Trec(args) => trec::run(&args),
+        Eval::Report(args) => report::report(&args),
         Eval::Schema => json(&eval::schema()),
         Eval::Compare {
             base,

@@ -6,7 +6,6 @@
 
 mod ablation;
 mod bench;
-mod draw;
 mod figure;
 mod intent;
 mod language;

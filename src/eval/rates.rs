@@ -61,6 +61,22 @@ pub fn measures(cases: &[&CaseResult]) -> Vec<Measure> {
     found
 }
 
+/// The share of cases that passed, with its interval.
+#[must_use]
+pub fn pass_rate(cases: &[&CaseResult]) -> (f64, [f64; 2]) {
+    passes(cases, &clusters(cases))
+}
+
+fn passes(cases: &[&CaseResult], clusters: &[Cluster]) -> (f64, [f64; 2]) {
+    let passed = cases.iter().filter(|case| case.passed).count();
+    let interval = if clusters.iter().all(|cluster| cluster.len() == 1) {
+        wilson(passed, cases.len())
+    } else {
+        over(clusters, |case| Some(f64::from(u8::from(case.passed))))
+    };
+    (passed as f64 / cases.len().max(1) as f64, interval)
+}
+
 /// A case with all its repeats.
 type Cluster<'a> = Vec<&'a CaseResult>;
 
@@ -89,14 +105,8 @@ fn slice(kind: Kind, name: &str, cases: &[&CaseResult], found: &mut Vec<Measure>
             interval,
         });
     };
-    let passed = cases.iter().filter(|case| case.passed).count();
-    let rate = passed as f64 / cases.len().max(1) as f64;
     let once = clusters.iter().all(|cluster| cluster.len() == 1);
-    let interval = if once {
-        wilson(passed, cases.len())
-    } else {
-        over(&clusters, |case| Some(f64::from(u8::from(case.passed))))
-    };
+    let (rate, interval) = passes(cases, &clusters);
     add("pass_rate", rate, Some(interval));
     if !once {
         let repeats = clusters.iter().map(Vec::len).min().unwrap_or(1);
@@ -148,7 +158,9 @@ fn pass_to_the(k: usize, clusters: &[Cluster]) -> f64 {
     mean(&each.collect::<Vec<f64>>())
 }
 
-fn confusion(cases: &[&CaseResult]) -> Confusion {
+/// What was taken for what.
+#[must_use]
+pub fn confusion(cases: &[&CaseResult]) -> Confusion {
     let pairs = cases
         .iter()
         .filter_map(|case| Some((case.expected.as_deref()?, case.got.as_deref()?)));

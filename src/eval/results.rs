@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, Kind};
+use super::case::{Case, Kind, Words};
 use super::gates::{Gate, GateResult};
 use super::observed::Observed;
 use super::rates::{self, Measure};
@@ -91,6 +91,9 @@ pub struct CaseResult {
     pub kind: Kind,
     /// Its name, or its message.
     pub case: String,
+    /// What the customer wrote, where neither the name nor what was seen says it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
     /// Its language.
     pub language: Option<Language>,
     /// Its tags.
@@ -123,6 +126,25 @@ pub struct CaseResult {
     pub prompt: Vec<[String; 2]>,
 }
 
+fn said(case: &Case, observed: &Observed) -> Vec<String> {
+    if let Observed::Talked(_) = observed {
+        return Vec::new();
+    }
+    match case {
+        Case::Intent(one) if one.id.is_some() => vec![one.text.clone()],
+        Case::Sentiment(one) if one.id.is_some() => vec![one.text.clone()],
+        Case::Language(one) if one.id.is_some() => vec![one.text.clone()],
+        Case::Retrieval(one) if one.id.is_some() => vec![one.text.clone()],
+        Case::ToolCall(one) => one
+            .before
+            .iter()
+            .chain([&one.say])
+            .flat_map(Words::texts)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde hands it over by reference"
@@ -149,6 +171,7 @@ impl CaseResult {
             suite: suite.to_owned(),
             kind: case.kind(),
             case: case.name().to_owned(),
+            said: said(case, &observed),
             language,
             tags: case.tags(),
             repeat,

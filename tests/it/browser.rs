@@ -94,7 +94,7 @@ async fn lighthouse_gives_the_shop_its_best_score_for_agents() {
 }
 
 /// Runs a script of `tests/browser` to its end.
-async fn drive(script: &str, arguments: &[&str]) {
+pub async fn drive(script: &str, arguments: &[&str]) {
     let output = Command::new(interpreter().await)
         .arg(root().join("tests/browser").join(script))
         .args(arguments)
@@ -120,7 +120,8 @@ async fn lighthouse() -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
-fn chromium() -> String {
+/// Where Chromium is.
+pub fn chromium() -> String {
     let variables = sportello::config::environment().find(|(name, _)| name == "CHROME_PATH");
     let chromium = variables.map_or_else(|| "/usr/bin/chromium".to_owned(), |(_, path)| path);
     assert!(

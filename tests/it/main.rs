@@ -37,6 +37,8 @@ mod payments;
 #[cfg(test)]
 mod qdrant;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod rerank;
 #[cfg(test)]
 mod search;

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::report;
 use super::shop::{self, Wanted};
 use crate::agent::Agent;
 use crate::clock;
@@ -38,6 +39,9 @@ pub struct Run {
     /// Results that gates with `drop_at_most` are held against
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Write results.json, junit.xml, summary.md, report.html and events.jsonl to this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 /// `eval score`.
@@ -153,10 +157,11 @@ pub async fn run(shared: Shared, args: &Run) -> Result<(), Failure> {
         milliseconds: u64::try_from(clock::now() - started).ok(),
         ..About::default()
     };
-    show(
-        &Results::new(&suites, about, results, baseline.as_ref()),
-        args.json.as_deref(),
-    )
+    let results = Results::new(&suites, about, results, baseline.as_ref());
+    if let Some(folder) = &args.out {
+        report::of_run(folder, std::slice::from_ref(&results), baseline.as_ref())?;
+    }
+    show(&results, args.json.as_deref())
 }
 
 /// The agent with the model that was asked for, and that model's name.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::eval::Results;
+
 /// A run as it was recorded.
 #[derive(Debug, Clone)]
 pub struct RecordedRun {
@@ -90,8 +92,31 @@ impl RecordedRun {
         };
         let file: File = serde_json::from_slice(&text)
             .map_err(|error| no_results(format!("it is not JSON of either shape ({error})")))?;
+        let run = Self::of_scored(path.display().to_string(), file.scored());
+        if run.cases.is_empty() {
+            return Err(no_results("it has no case with a result".to_owned()));
+        }
+        Ok(run)
+    }
+
+    /// A run of ours that is at hand.
+    #[must_use]
+    pub fn of(name: &str, results: &Results) -> Self {
+        let cases = results.cases.iter().map(|case| Ours {
+            kind: case.kind.name().to_owned(),
+            case: case.case.clone(),
+            language: case.language.map(|language| language.to_string()),
+            tags: case.tags.clone(),
+            passed: case.passed,
+            skipped: case.skipped,
+        });
+        Self::of_scored(name.to_owned(), cases.filter_map(Ours::scored).collect())
+    }
+
+    /// Repeats of a case become several scores of one.
+    fn of_scored(name: String, scored: Vec<Scored>) -> Self {
         let mut cases: BTreeMap<String, RecordedCase> = BTreeMap::new();
-        for (id, slices, score) in file.scored() {
+        for (id, slices, score) in scored {
             let case = cases.entry(id.clone()).or_insert_with(|| RecordedCase {
                 id,
                 slices,
@@ -99,15 +124,15 @@ impl RecordedRun {
             });
             case.scores.push(score);
         }
-        if cases.is_empty() {
-            return Err(no_results("it has no case with a result".to_owned()));
-        }
-        Ok(Self {
-            name: path.display().to_string(),
+        Self {
+            name,
             cases: cases.into_values().collect(),
-        })
+        }
     }
 }
+
+/// Id, slices and score of a repeat.
+type Scored = (String, Vec<String>, f64);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -121,7 +146,11 @@ struct Ours {
     kind: String,
     case: String,
     language: Option<String>,
+    #[serde(default)]
+    tags: Vec<String>,
     passed: bool,
+    #[serde(default)]
+    skipped: bool,
 }
 
 #[derive(Deserialize)]
@@ -136,10 +165,10 @@ struct Reward {
 }
 
 impl File {
-    /// Id, slices and score of every repeat. A simulation that broke off without a reward failed.
-    fn scored(self) -> Vec<(String, Vec<String>, f64)> {
+    /// Every repeat. A simulation that broke off without a reward failed; a skipped case counts nowhere.
+    fn scored(self) -> Vec<Scored> {
         match self {
-            Self::Ours { cases } => cases.into_iter().map(Ours::scored).collect(),
+            Self::Ours { cases } => cases.into_iter().filter_map(Ours::scored).collect(),
             Self::Tau { simulations } => simulations
                 .into_iter()
                 .map(|one| {
@@ -152,13 +181,22 @@ impl File {
 }
 
 impl Ours {
-    fn scored(self) -> (String, Vec<String>, f64) {
+    fn scored(self) -> Option<Scored> {
+        if self.skipped {
+            return None;
+        }
         let language = self.language.unwrap_or_default();
         let id = format!("{} [{language}]: {}", self.kind, self.case);
         let mut slices = vec![self.kind.clone()];
         if !language.is_empty() {
             slices.push(format!("{}, {language}", self.kind));
         }
-        (id, slices, f64::from(u8::from(self.passed)))
+        for tag in self.tags {
+            let slice = format!("tag={tag}");
+            if !slices.contains(&slice) {
+                slices.push(slice);
+            }
+        }
+        Some((id, slices, f64::from(u8::from(self.passed))))
     }
 }

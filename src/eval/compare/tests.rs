@@ -105,3 +105,45 @@ fn the_same_run_twice_is_no_evidence_of_anything() {
     };
     assert!(compare(&run, &other, 0.01).is_err());
 }
+
+#[test]
+fn our_own_run_is_compared_by_kind_language_and_tag() {
+    let stored = |passed: [bool; 3]| {
+        let case = |name: &str, passed: bool, repeat: u32, skipped: bool| {
+            serde_json::json!({
+                "suite": "s", "kind": "intent", "case": name, "language": "it", "tags": ["typo", "typo"],
+                "passed": passed, "repeat": repeat, "skipped": skipped, "observed": {"seen": "failed", "reason": ""},
+            })
+        };
+        let file = serde_json::json!({
+            "version": 1, "sportello": "0", "model": "m", "suites": ["s"], "repeats": 2, "passed": true, "kinds": [],
+            "figures": [], "gates": [], "tokens": [0, 0],
+            "cases": [case("a", passed[0], 0, false), case("a", passed[1], 1, false), case("b", passed[2], 0, false),
+                case("left out", false, 0, true)],
+        });
+        let results: crate::eval::Results = serde_json::from_value(file.clone()).unwrap();
+        (results, file)
+    };
+    let (before, file) = stored([true, true, true]);
+    let (now, _) = stored([true, false, false]);
+    let run = RecordedRun::of("before", &before);
+    let ids: Vec<(&str, usize)> = run
+        .cases
+        .iter()
+        .map(|case| (case.id.as_str(), case.scores.len()))
+        .collect();
+    assert_eq!(ids, [("intent [it]: a", 2), ("intent [it]: b", 1)]);
+    assert_eq!(run.cases[0].slices, ["intent", "intent, it", "tag=typo"]);
+    let found = compare(&run, &RecordedRun::of("now", &now), 0.01).unwrap();
+    assert_eq!(found.flips.lost, ["intent [it]: b"]);
+    assert_eq!(found.flaky, ["intent [it]: a"]);
+    assert!(found.unpaired.is_empty());
+    // A file says the same.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("results.json");
+    std::fs::write(&path, file.to_string()).unwrap();
+    let read = RecordedRun::read(&path).unwrap();
+    assert_eq!(read.cases.len(), 2);
+    assert_eq!(read.cases[0].scores, [1.0, 1.0]);
+    assert_eq!(read.cases[0].slices, run.cases[0].slices);
+}

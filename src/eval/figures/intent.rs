@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use super::bench::Bench;
-use super::draw::{calibration_curve, confusion_matrix};
 use super::figure::{CALIBRATED, Figure, Target, Unit};
 use super::sets::Row;
 use super::{Drawing, Section, Table};
 use crate::app::AppError;
 use crate::domain::Language;
+use crate::eval::draw::{calibration_curve, confusion_matrix};
 use crate::eval::measures::{Confusion, accuracy_at_recall, auroc, calibration, calibration_error};
 use crate::understand::{FitError, IntentModel, LabelledText, OUT_OF_SCOPE, VectorsOf};
 

@@ -1,12 +1,12 @@
 //! Languages: which of six a text is in, without a conversation to lean on.
 
 use super::bench::Bench;
-use super::draw::{calibration_curve, confusion_matrix};
 use super::figure::{Figure, Target, Unit};
 use super::sets::{FOLDERS, Row};
 use super::{Drawing, LANGUAGES, Section, Table};
 use crate::app::AppError;
 use crate::domain::Language;
+use crate::eval::draw::{calibration_curve, confusion_matrix};
 use crate::eval::measures::{Confusion, calibration, calibration_error, share};
 use crate::understand::Languages;
 

@@ -1,12 +1,12 @@
 //! Moods: tweets in six languages, and the shop's own messages.
 
 use super::bench::{Bench, Embedded};
-use super::draw::confusion_matrix;
 use super::figure::{Figure, Target, Unit};
 use super::sets::{FOLDERS, Row};
 use super::{Drawing, LANGUAGES, Section};
 use crate::app::AppError;
 use crate::domain::{Language, Polarity};
+use crate::eval::draw::confusion_matrix;
 use crate::eval::measures::{Confusion, mean};
 use crate::understand::{Languages, SentimentModel, VectorsOf};
 

@@ -1,8 +1,13 @@
 //! Drawings as SVG without scripts; colours come from the page, so that they follow light and dark.
 
+mod histogram;
+mod lane;
+
 use std::fmt::Write as _;
 
-use crate::eval::measures::{Bin, Confusion};
+use super::measures::{Bin, Confusion};
+pub use histogram::{Histogram, histogram};
+pub use lane::{Lane, lane};
 
 /// Side of a cell, in units of the drawing.
 const CELL: usize = 26;
@@ -106,10 +111,12 @@ pub fn calibration_curve(bins: &[Bin]) -> String {
     svg + "</svg>"
 }
 
+/// Text as it may stand in a drawing and in its attributes.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
