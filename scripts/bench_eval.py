@@ -163,8 +163,9 @@ def measured(command: list, variables: dict, folder: Path, log: Path) -> dict:
         started = time.perf_counter()
         process = subprocess.Popen([str(part) for part in command], env=environment | variables, cwd=folder,
                                    stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-        watcher = threading.Thread(target=watch, args=(process.pid,))
+        watcher = threading.Thread(target=watch, args=(process.pid,), daemon=True)
         late = threading.Timer(LIMIT, process.kill)
+        late.daemon = True
         watcher.start()
         late.start()
         _, status, usage = os.wait4(process.pid, 0)

@@ -149,22 +149,6 @@ pub struct TurnReport {
 }
 
 impl Agent {
-    /// The same agent with another model; without one, the offline model answers everything.
-    #[must_use]
-    pub fn with_model(&self, model: Option<Arc<dyn ChatModel>>) -> Self {
-        Self {
-            model,
-            offline: Arc::clone(&self.offline),
-            tools: Arc::clone(&self.tools),
-            retriever: Arc::clone(&self.retriever),
-            reader: Arc::clone(&self.reader),
-            questions: self.questions.clone(),
-            understanding: Arc::clone(&self.understanding),
-            prompts: Arc::clone(&self.prompts),
-            settings: self.settings.clone(),
-        }
-    }
-
     /// What a customer reads who stopped or resumed messages that sell.
     #[must_use]
     pub fn confirm_consent(&self, state: ConsentState, language: Language) -> Outcome {

@@ -1,7 +1,7 @@
 //! The command line: a contract that others script against.
 //!
 //! Machine output goes to standard output, everything else to standard error. Exit codes: 0 done, 1 a
-//! check or gate failed, 2 wrong call or configuration, 3 a provider or the machine failed.
+//! check or gate failed, 2 wrong call or configuration, 3 a provider or the machine failed, 4 a recording is missing.
 
 mod backup;
 mod chat;
@@ -111,6 +111,9 @@ pub enum Failure {
     /// A provider or the machine failed.
     #[error("{0}")]
     Machine(String),
+    /// A call to a model has no recording.
+    #[error("{0}")]
+    Unrecorded(String),
     /// A part of the program failed.
     #[error(transparent)]
     App(#[from] AppError),
@@ -139,6 +142,7 @@ impl Failure {
             Self::Check(_) => 1,
             Self::Wrong(_) => 2,
             Self::Machine(_) => 3,
+            Self::Unrecorded(_) => 4,
             Self::App(error) => error.exit_code(),
             Self::Remote(RemoteError::Failed(_, code)) => *code,
             Self::Remote(RemoteError::Broken(_) | RemoteError::Odd(_)) => 3,

@@ -12,16 +12,17 @@ mod judge;
 mod manners;
 mod matcher;
 mod measures;
+mod models;
 mod observed;
 mod ranking;
 mod rates;
 mod report;
 mod results;
-mod models;
 mod run;
 mod score;
 mod scripted;
 mod simulated;
+mod stable;
 mod stored;
 mod suite;
 mod table;
@@ -49,16 +50,16 @@ pub use interchange::{
     TrecRun, Wishes, bfcl, line, mapping, openai, promptfoo, rasa, tau,
 };
 pub use matcher::{ExpectedCall, Hits, Matcher};
+pub use models::{
+    Budget, Metered, ModelSpec, Pace, Paced, Paces, Price, Spent, Taping, Wired, Wiring,
+};
 pub use observed::{Observed, Talked, TurnSeen};
 pub use rates::Measure;
 pub use report::{events, html, junit, markdown};
 pub use results::{About, CaseResult, KindReport, Results, ResultsFault, Share};
-pub use run::{Runner, Selection, session};
+pub use run::{Runner, Selection, case_run};
 pub use scripted::{OBEDIENT, Obedient};
 pub use stored::{Drafted, draft};
 pub use suite::{Suite, SuiteFault, SuiteFaults, schema};
 pub use table::lines;
-pub use models::{
-    Budget, Metered, ModelSpec, Pace, Paced, Paces, Price, Spent, Taping, Wired, Wiring,
-};
 pub use variant::lay_over;

@@ -2,6 +2,8 @@
 
 mod from_conversation;
 mod import;
+mod journal;
+mod models;
 mod report;
 mod run;
 mod shop;

@@ -123,9 +123,12 @@ impl Local {
 
     /// Starts the workers, for commands that talk.
     pub fn work(&self) -> Result<(), Failure> {
-        Ok(self
-            .app
-            .start_workers(&self.prepared, &self.stop, &self.tasks)?)
+        self.work_with(&self.prepared)
+    }
+
+    /// The same with another agent.
+    pub fn work_with(&self, prepared: &Prepared) -> Result<(), Failure> {
+        Ok(self.app.start_workers(prepared, &self.stop, &self.tasks)?)
     }
 
     /// Finishes what is at hand.

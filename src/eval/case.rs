@@ -11,7 +11,7 @@ use crate::domain::{Holder, Language, PassageKind, Polarity};
 
 /// What a case tries.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -53,6 +53,10 @@ impl Kind {
 /// One case.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a suite has hundreds of cases, read once"
+)]
 pub enum Case {
     /// The intent of a message.
     Intent(IntentCase),

@@ -20,6 +20,9 @@ use super::case::{Case, ConversationCase, Expect, Turn, Words};
 use super::suite::SuiteFault;
 use crate::domain::Language;
 
+/// The objects of a file of lines, each with its line's number.
+type Lines = Vec<(usize, Map<String, Value>)>;
+
 pub use bfcl::bfcl;
 pub use openai::openai;
 pub use promptfoo::promptfoo;
@@ -254,7 +257,7 @@ impl Source<'_> {
     }
 
     /// One JSON object a line, with its line.
-    fn json_lines(&self) -> Result<Vec<(usize, Map<String, Value>)>, ImportFault> {
+    fn json_lines(&self) -> Result<Lines, ImportFault> {
         let lines = (1..).zip(self.text.lines());
         let filled = lines.filter(|(_, line)| !line.trim().is_empty());
         let read = |(number, line): (usize, &str)| match serde_json::from_str(line) {

@@ -243,7 +243,12 @@ fn certainty(kind: Kind, cases: &[&CaseResult], add: &mut impl FnMut(&str, f64, 
             {
                 Some(*intent_score)
             }
-            _ => None,
+            Observed::Understood { .. }
+            | Observed::Ranked { .. }
+            | Observed::Talked(_)
+            | Observed::Called { .. }
+            | Observed::Failed { .. }
+            | Observed::Skipped { .. } => None,
         };
         cases.iter().filter_map(of).collect()
     };

@@ -141,7 +141,13 @@ fn said(case: &Case, observed: &Observed) -> Vec<String> {
             .chain([&one.say])
             .flat_map(Words::texts)
             .collect(),
-        _ => Vec::new(),
+        Case::Intent(_)
+        | Case::Sentiment(_)
+        | Case::Language(_)
+        | Case::Retrieval(_)
+        | Case::Conversation(_)
+        | Case::Simulation(_)
+        | Case::Safety(_) => Vec::new(),
     }
 }
 
@@ -165,7 +171,11 @@ impl CaseResult {
         let scored = score(case, &observed);
         let language = match &observed {
             Observed::Ranked { language, .. } => Some(*language),
-            _ => case.language(),
+            Observed::Understood { .. }
+            | Observed::Talked(_)
+            | Observed::Called { .. }
+            | Observed::Failed { .. }
+            | Observed::Skipped { .. } => case.language(),
         };
         Self {
             suite: suite.to_owned(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 
 use super::case::{Case, Expect, Kind, RetrievalCase, ToolCallCase, Words};
+use super::cassette::CaseRun;
 use super::observed::{Observed, Talked};
 use super::ranking::DEPTH;
 use super::results::CaseResult;
@@ -13,7 +14,7 @@ use super::simulated::simulate;
 use super::suite::Suite;
 use super::talks::{conversation, texts};
 use crate::app::{App, AppError, Prepared, Readers};
-use crate::domain::{History, Language};
+use crate::domain::{ConversationId, History, Language};
 use crate::ports::{ChatModel, Filter, ModelMessage, ModelRequest, ToolDefinition, TurnFacts};
 use crate::retrieval::{Query, SearchLegs};
 use crate::tools::Caller;
@@ -32,8 +33,10 @@ pub struct Runner<'a> {
     pub app: &'a App,
     /// Its agent.
     pub prepared: &'a Prepared,
-    /// The model that plays customers; without one, simulations are skipped.
-    pub customer: Option<Arc<dyn ChatModel>>,
+    /// The model that plays the customer of a case; without one, simulations are skipped.
+    pub customer: Option<&'a (dyn Fn(CaseRun) -> Arc<dyn ChatModel> + Send + Sync)>,
+    /// The model for cases that ask it directly.
+    pub direct: &'a (dyn Fn(CaseRun) -> Arc<dyn ChatModel> + Send + Sync),
     /// How often every conversation runs.
     pub repeats: u32,
     /// Cases run at once.
@@ -79,7 +82,14 @@ impl Runner<'_> {
         let understanding = self.prepared.understanding.load_full();
         let searches = wanted.iter().filter_map(|(place, case)| match case {
             Case::Retrieval(of) if once(case) => Some((*place, of)),
-            _ => None,
+            Case::Intent(_)
+            | Case::Sentiment(_)
+            | Case::Language(_)
+            | Case::Retrieval(_)
+            | Case::ToolCall(_)
+            | Case::Conversation(_)
+            | Case::Simulation(_)
+            | Case::Safety(_) => None,
         });
         let mut searches = futures::stream::iter(searches)
             .map(|(place, case)| {
@@ -189,12 +199,13 @@ impl Runner<'_> {
     }
 
     async fn talk(&self, case: &Case, repeat: u32) -> Observed {
-        let session = session(case, repeat);
+        let run = case_run(case, repeat);
+        let session = run.session();
         match case {
             Case::Conversation(case) => {
                 Observed::Talked(conversation(self.app, case, session).await)
             }
-            Case::ToolCall(case) if !case.functions.is_empty() => self.ask(case).await,
+            Case::ToolCall(case) if !case.functions.is_empty() => self.ask(case, run).await,
             Case::ToolCall(case) => {
                 let said = case.before.iter().chain([&case.say]);
                 Observed::Talked(texts(self.app, case.phone.as_deref(), said, session).await)
@@ -206,7 +217,8 @@ impl Runner<'_> {
             Case::Simulation(case) => match &self.customer {
                 Some(customer) => {
                     let agent = &self.prepared.agent;
-                    let talked = simulate(self.app, agent, customer.as_ref(), case, session);
+                    let player = customer(run);
+                    let talked = simulate(self.app, agent, player.as_ref(), case, session);
                     Observed::Talked(talked.await)
                 }
                 None => Observed::Skipped {
@@ -220,7 +232,7 @@ impl Runner<'_> {
     }
 
     /// Asks the model directly which of the case's functions to call.
-    async fn ask(&self, case: &ToolCallCase) -> Observed {
+    async fn ask(&self, case: &ToolCallCase, run: CaseRun) -> Observed {
         let said = |words: &Words| ModelMessage::User(words.texts().join("\n"));
         let tools = case.functions.iter().map(|function| ToolDefinition {
             name: function.name.clone(),
@@ -232,6 +244,7 @@ impl Runner<'_> {
             messages: case.before.iter().chain([&case.say]).map(said).collect(),
             tools: tools.collect(),
             max_output_tokens: OUTPUT_TOKENS,
+            conversation: ConversationId::new(),
             facts: TurnFacts {
                 text: case.say.texts().join("\n"),
                 requests: Vec::new(),
@@ -242,8 +255,7 @@ impl Runner<'_> {
                 points: false,
             },
         };
-        let model = agent.model.as_ref().unwrap_or(&agent.offline);
-        match model.complete(&request).await {
+        match (self.direct)(run).complete(&request).await {
             Ok(reply) => Observed::Called {
                 calls: reply
                     .calls
@@ -259,10 +271,13 @@ impl Runner<'_> {
     }
 }
 
-/// Names the customer of a case.
+/// A run of a case, as conversations and recordings name it. `repeat` is counted from 0.
 #[must_use]
-pub fn session(case: &Case, repeat: u32) -> String {
-    format!("eval-{}-{}-{repeat}", case.kind().name(), case.name())
+pub fn case_run(case: &Case, repeat: u32) -> CaseRun {
+    CaseRun::new(
+        format!("{}-{}", case.kind().name(), case.name()),
+        repeat + 1,
+    )
 }
 
 /// Scores are kept to four decimals: the rest differs between processors.

@@ -30,7 +30,13 @@ impl Obedient {
         let cases = suites.iter().flat_map(|suite| &suite.cases);
         let attacks = cases.filter_map(|case| match case {
             Case::Safety(case) => Some((transcript(case), case.clone())),
-            _ => None,
+            Case::Intent(_)
+            | Case::Sentiment(_)
+            | Case::Language(_)
+            | Case::Retrieval(_)
+            | Case::ToolCall(_)
+            | Case::Conversation(_)
+            | Case::Simulation(_) => None,
         });
         Self {
             attacks: attacks.collect(),
@@ -82,7 +88,11 @@ impl ChatModel for Obedient {
         };
         let arguments = match &call.arguments {
             Value::Null => Value::Object(serde_json::Map::new()),
-            arguments => arguments.clone(),
+            arguments @ Value::Bool(_)
+            | arguments @ Value::Number(_)
+            | arguments @ Value::String(_)
+            | arguments @ Value::Array(_)
+            | arguments @ Value::Object(_) => arguments.clone(),
         };
         Ok(ModelReply {
             calls: vec![ToolCall {

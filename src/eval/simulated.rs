@@ -7,7 +7,7 @@ use super::observed::Talked;
 use super::talks::Conversation;
 use crate::agent::Agent;
 use crate::app::App;
-use crate::domain::{History, Outcome};
+use crate::domain::{ConversationId, History, Outcome};
 use crate::ports::{ChatModel, ModelMessage, ModelRequest, TurnFacts};
 
 /// What the player writes when the customer has nothing more to say.
@@ -96,6 +96,7 @@ fn asked(
         messages,
         tools: Vec::new(),
         max_output_tokens: OUTPUT_TOKENS,
+        conversation: ConversationId::new(),
         facts: TurnFacts {
             text: String::new(),
             requests: Vec::new(),

@@ -65,7 +65,21 @@ pub fn draft(
                         title: title.clone(),
                     });
                 }
-                other => match other.words() {
+                other @ InboundContent::Text { .. }
+                | other @ InboundContent::Media(_)
+                | other @ InboundContent::Location(_)
+                | other @ InboundContent::Contacts { .. }
+                | other @ InboundContent::Cart(_)
+                | other @ InboundContent::Form { .. }
+                | other @ InboundContent::Reaction { .. }
+                | other @ InboundContent::CallPermission { .. }
+                | other @ InboundContent::Moved(_)
+                | other @ InboundContent::Edit { .. }
+                | other @ InboundContent::Revoke { .. }
+                | other @ InboundContent::Echo { .. }
+                | other @ InboundContent::Unreadable { .. }
+                | other @ InboundContent::Unknown { .. }
+                | other @ InboundContent::Silent { .. } => match other.words() {
                     Some(words) => said.push(stand_ins.replaced(words, language)),
                     None => left_out.push(format!("turn {number}: a message without words")),
                 },

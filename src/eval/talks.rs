@@ -142,7 +142,7 @@ impl<'a> Conversation<'a> {
     pub async fn end(mut self) -> Talked {
         if let Some(id) = &self.id {
             let kept = self.app.store.desk_conversation(id).await;
-            match kept.map(|kept| serde_json::to_value(kept)) {
+            match kept.map(serde_json::to_value) {
                 Ok(Ok(state)) => self.talked.state = state,
                 Ok(Err(error)) => self.talked.broke_off = Some(error.to_string()),
                 Err(error) => self.talked.broke_off = Some(error.to_string()),

@@ -237,7 +237,13 @@ async fn every_task_of_tau_loads() {
             .into_iter()
             .any(|case| match case {
                 Case::Simulation(case) => !case.expect.calls.is_empty(),
-                _ => false,
+                Case::Intent(_)
+                | Case::Sentiment(_)
+                | Case::Language(_)
+                | Case::Retrieval(_)
+                | Case::ToolCall(_)
+                | Case::Conversation(_)
+                | Case::Safety(_) => false,
             });
         assert!(named, "{name}");
     }

@@ -193,7 +193,7 @@ fn one_of(values: &[Value]) -> Value {
     let mut found: Vec<Value> = values
         .iter()
         .filter(|value| *value != "")
-        .map(|value| possible(value))
+        .map(possible)
         .collect();
     if missing {
         // A text that is left empty is as good as none.
@@ -213,14 +213,18 @@ fn one_of(values: &[Value]) -> Value {
 fn possible(value: &Value) -> Value {
     match value {
         Value::String(text) => json!({ "regex": loose(text) }),
-        Value::Array(values) => values.iter().map(|value| possible(value)).collect(),
+        Value::Array(values) => values.iter().map(possible).collect(),
         Value::Object(fields) => {
             let fields: Map<String, Value> = fields
                 .iter()
                 .map(|(name, values)| {
                     let values = match values {
                         Value::Array(values) => one_of(values),
-                        other => possible(other),
+                        other @ Value::Null
+                        | other @ Value::Bool(_)
+                        | other @ Value::Number(_)
+                        | other @ Value::String(_)
+                        | other @ Value::Object(_) => possible(other),
                     };
                     (name.clone(), values)
                 })
@@ -234,7 +238,7 @@ fn possible(value: &Value) -> Value {
                 object
             }
         }
-        other => other.clone(),
+        other @ Value::Null | other @ Value::Bool(_) | other @ Value::Number(_) => other.clone(),
     }
 }
 

@@ -65,7 +65,11 @@ fn exported(source: &Source) -> Option<Vec<(usize, Map<String, Value>)>> {
     let whole: Value = serde_json::from_str(source.text).ok()?;
     let items = match &whole {
         Value::Array(items) => items,
-        whole => whole.get("data")?.as_array()?,
+        whole @ Value::Null
+        | whole @ Value::Bool(_)
+        | whole @ Value::Number(_)
+        | whole @ Value::String(_)
+        | whole @ Value::Object(_) => whole.get("data")?.as_array()?,
     };
     let items = items.iter().filter_map(Value::as_object);
     Some(items.map(|item| (0, item.clone())).collect())
@@ -83,7 +87,11 @@ fn item(
     let message = message(item, fields, wishes)?;
     let said = match &message {
         Value::Array(messages) => said(messages, place, imported)?,
-        one => vec![text(one).ok_or("the customer's message is no text")?],
+        one @ Value::Null
+        | one @ Value::Bool(_)
+        | one @ Value::Number(_)
+        | one @ Value::String(_)
+        | one @ Value::Object(_) => vec![text(one).ok_or("the customer's message is no text")?],
     };
     if said.iter().any(|message| message.trim().is_empty()) {
         return Err("the customer's message is empty".to_owned());

@@ -81,7 +81,13 @@ impl Reader<'_> {
             let line = usize::try_from(test.defined.line()).unwrap_or_default();
             let path = match &test.value {
                 Value::String(path) => Some(path.clone()),
-                value => value.get("path").and_then(Value::as_str).map(str::to_owned),
+                value @ Value::Null
+                | value @ Value::Bool(_)
+                | value @ Value::Number(_)
+                | value @ Value::Array(_)
+                | value @ Value::Object(_) => {
+                    value.get("path").and_then(Value::as_str).map(str::to_owned)
+                }
             };
             match path {
                 Some(path) => self.file(source, &path, &source.at(line))?,

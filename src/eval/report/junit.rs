@@ -300,7 +300,10 @@ mod tests {
                 }
                 Event::Eof => return (elements, texts),
                 Event::End(_) | Event::Decl(_) => {}
-                other => panic!("{other:?}"),
+                other @ Event::CData(_)
+                | other @ Event::Comment(_)
+                | other @ Event::PI(_)
+                | other @ Event::DocType(_) => panic!("{other:?}"),
             }
         }
     }

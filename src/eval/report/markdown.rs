@@ -393,7 +393,17 @@ mod tests {
                     fold -= html.matches("</details>").count();
                     assert!(!html.contains("script"), "{html}");
                 }
-                _ => {}
+                Event::Start(_)
+                | Event::End(_)
+                | Event::Text(_)
+                | Event::Code(_)
+                | Event::InlineMath(_)
+                | Event::DisplayMath(_)
+                | Event::FootnoteReference(_)
+                | Event::SoftBreak
+                | Event::HardBreak
+                | Event::Rule
+                | Event::TaskListMarker(_) => {}
             }
         }
         assert_eq!(fold, 0);

@@ -33,7 +33,11 @@ impl Grader {
 pub fn read(graders: &Value, imported: &mut Imported) -> Result<Vec<Grader>, String> {
     let all: Vec<&Value> = match graders.get("testing_criteria").unwrap_or(graders) {
         Value::Array(several) => several.iter().collect(),
-        one => vec![one],
+        one @ Value::Null
+        | one @ Value::Bool(_)
+        | one @ Value::Number(_)
+        | one @ Value::String(_)
+        | one @ Value::Object(_) => vec![one],
     };
     let mut found = Vec::new();
     for grader in all {

@@ -18,7 +18,10 @@ pub fn first(prompts: &Value, source: &Source, imported: &mut Imported) -> Optio
     let all: Vec<Value> = match prompts {
         Value::Array(all) => all.clone(),
         Value::Object(by_file) => by_file.keys().map(|name| json!(name)).collect(),
-        one => vec![one.clone()],
+        one @ Value::Null
+        | one @ Value::Bool(_)
+        | one @ Value::Number(_)
+        | one @ Value::String(_) => vec![one.clone()],
     };
     let mut found = None;
     for prompt in &all {
@@ -92,6 +95,6 @@ pub fn filled(message: &Value, vars: &Map<String, Value>) -> Result<Value, Strin
                 .collect();
             Value::Object(fields?)
         }
-        other => other.clone(),
+        other @ Value::Null | other @ Value::Bool(_) | other @ Value::Number(_) => other.clone(),
     })
 }

@@ -262,6 +262,7 @@ fn seen(view: &mut CaseView, case: &CaseResult) {
             language,
             documents,
             scores,
+            ..
         } => {
             view.facts = vec![["searched in".to_owned(), language.to_string()]];
             let wanted: Vec<&str> = case
@@ -293,7 +294,7 @@ fn seen(view: &mut CaseView, case: &CaseResult) {
             let empty = match &talked.state {
                 Value::Null => true,
                 Value::Object(fields) => fields.is_empty(),
-                _ => false,
+                Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => false,
             };
             view.state = (!empty).then(|| pretty(&talked.state));
         }

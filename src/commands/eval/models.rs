@@ -1,0 +1,243 @@
+//! The models of a run, as its arguments name them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::shop::Shop;
+use crate::app::Prepared;
+use crate::commands::Failure;
+use crate::eval::{
+    Budget, CaseRun, MissingRecording, ModelSpec, OBEDIENT, Obedient, Paces, Price, Suite, Taping,
+    Wired, Wiring,
+};
+use crate::ports::ChatModel;
+
+/// Calls to one provider at once.
+const AT_ONCE: usize = 8;
+
+/// Which models answer, at what pace and price, and what is recorded.
+#[derive(Debug, clap::Args)]
+pub struct Models {
+    /// A model that answers: `offline`, `configured`, `openai:NAME@URL`, `replay:DIR`, or `obedient`, which does what the
+    /// attacks of safety cases want; several are run one after the other and stand side by side
+    #[arg(long, value_name = "MODEL", default_value = "configured")]
+    model: Vec<String>,
+    /// The model that plays the customers of simulations, in the same forms
+    #[arg(long, value_name = "MODEL")]
+    customer: Option<String>,
+    /// Record every call to a model in this folder, a file a case
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["replay", "record_missing"])]
+    record: Option<PathBuf>,
+    /// Answer every call from this folder and ask no model; a call without a recording ends with 4
+    #[arg(long, value_name = "DIR", conflicts_with = "record_missing")]
+    replay: Option<PathBuf>,
+    /// Answer from this folder what it has, and record the rest
+    #[arg(long, value_name = "DIR")]
+    record_missing: Option<PathBuf>,
+    /// Calls a minute, for each provider
+    #[arg(long, value_name = "N")]
+    requests_per_minute: Option<u32>,
+    /// Calls to a provider at once
+    #[arg(long, value_name = "N", default_value_t = AT_ONCE)]
+    at_once: usize,
+    /// What a million tokens cost, read and written: `NAME=IN/OUT`
+    #[arg(long, value_name = "PRICE")]
+    price: Vec<Price>,
+    /// Stop when so many tokens are read and written
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<u64>,
+    /// Stop when so much is spent, in the currency of the prices
+    #[arg(long, value_name = "AMOUNT")]
+    max_cost: Option<f64>,
+}
+
+/// One of the models.
+pub enum Asked {
+    /// One that answers.
+    Spec(ModelSpec),
+    /// The one that obeys every attacker.
+    Obedient,
+}
+
+/// What a run may spend and how fast, over all its models.
+pub struct Purse {
+    budget: Arc<Budget>,
+    /// How fast may be asked.
+    pub paces: Paces,
+}
+
+impl Purse {
+    /// As the arguments say.
+    pub fn new(models: &Models) -> Self {
+        let prices = models.price.clone();
+        Self {
+            budget: Arc::new(Budget::new(models.max_tokens, models.max_cost, prices)),
+            paces: Paces::new(models.requests_per_minute, models.at_once),
+        }
+    }
+
+    /// Which limit is reached, once something was refused for it.
+    pub fn spent(&self) -> Option<String> {
+        self.budget.exhausted().filter(|_| self.budget.refused())
+    }
+
+    /// What everything cost so far, where prices were given.
+    pub fn cost(&self) -> Option<f64> {
+        let costs: Vec<f64> = self
+            .budget
+            .spent()
+            .into_iter()
+            .filter_map(|spent| spent.cost)
+            .collect();
+        (!costs.is_empty()).then(|| costs.iter().sum())
+    }
+}
+
+impl Models {
+    /// The models, in the order given.
+    pub fn asked(&self) -> Result<Vec<Asked>, Failure> {
+        let read = self.model.iter().map(|text| match text.as_str() {
+            OBEDIENT => Ok(Asked::Obedient),
+            text => text.parse().map(Asked::Spec).map_err(Failure::Wrong),
+        });
+        read.collect()
+    }
+
+    /// Whether everything comes from recordings.
+    pub fn replays(&self) -> bool {
+        let named = |model: &String| model.starts_with("replay:");
+        self.replay.is_some() || self.model.iter().all(named)
+    }
+
+    /// What is done with recordings of a model. Several models have a folder each.
+    fn taping(&self, spec: &ModelSpec) -> Taping {
+        let own = |folder: &PathBuf| match self.model.len() {
+            1 => folder.clone(),
+            _ => folder.join(spec.folder()),
+        };
+        if let Some(folder) = &self.record {
+            return Taping::Record(own(folder));
+        }
+        if let Some(folder) = &self.replay {
+            return Taping::Replay(own(folder));
+        }
+        let missing = self.record_missing.as_ref();
+        missing.map_or(Taping::Off, |folder| Taping::Fill(own(folder)))
+    }
+}
+
+/// A model that is ready to answer in a shop.
+pub struct Ready {
+    /// Its name.
+    pub name: String,
+    /// The agent that asks it.
+    pub prepared: Prepared,
+    wired: Option<Arc<Wired>>,
+    customer: Option<Arc<dyn ChatModel>>,
+}
+
+/// Gives the model that plays the customer of a case.
+pub type Player = Box<dyn Fn(CaseRun) -> Arc<dyn ChatModel> + Send + Sync>;
+
+impl Asked {
+    /// Its name before it is ready.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Spec(spec) => spec.name(),
+            Self::Obedient => OBEDIENT.to_owned(),
+        }
+    }
+
+    /// Makes it ready. Nothing is sent.
+    pub fn ready(
+        &self,
+        shop: &Shop,
+        models: &Models,
+        purse: &Purse,
+        suites: &[Suite],
+    ) -> Result<Ready, Failure> {
+        let prepared = &shop.local.prepared;
+        let Self::Spec(spec) = self else {
+            let offline = Arc::clone(&prepared.agent.offline);
+            return Ok(Ready {
+                name: OBEDIENT.to_owned(),
+                prepared: prepared.with_model(Arc::new(Obedient::new(suites, offline))),
+                wired: None,
+                customer: None,
+            });
+        };
+        let wiring = Wiring {
+            app: &shop.local.app,
+            prepared,
+            budget: Arc::clone(&purse.budget),
+            paces: &purse.paces,
+        };
+        let wired = wiring.model(spec, &models.taping(spec))?;
+        let customer = match &models.customer {
+            None => None,
+            Some(text) => {
+                let spec: ModelSpec = text.parse().map_err(Failure::Wrong)?;
+                let player = wiring.model(&spec, &Taping::Off)?;
+                Some(player.for_case(CaseRun::new("customer", 1)))
+            }
+        };
+        Ok(Ready {
+            name: wired.name.clone(),
+            prepared: wired.prepared.clone(),
+            wired: Some(Arc::new(wired)),
+            customer,
+        })
+    }
+}
+
+impl Ready {
+    /// The model that plays customers: the one that was named, recorded and replayed beside the one that answers.
+    pub fn player(&self) -> Option<Player> {
+        let wired = self.wired.clone()?;
+        let replays = wired.replayer.is_some();
+        let model = match &self.customer {
+            Some(customer) => Arc::clone(customer),
+            None if replays => Arc::clone(&self.prepared.agent.offline),
+            None => return None,
+        };
+        Some(Box::new(move |run| wired.beside(Arc::clone(&model), run)))
+    }
+
+    /// The model for a case that asks it directly.
+    pub fn direct(&self, run: CaseRun) -> Arc<dyn ChatModel> {
+        match &self.wired {
+            Some(wired) => wired.for_case(run),
+            None => Arc::clone(
+                self.prepared
+                    .agent
+                    .model
+                    .as_ref()
+                    .unwrap_or(&self.prepared.agent.offline),
+            ),
+        }
+    }
+
+    /// The calls without a recording.
+    pub fn missing(&self) -> Vec<MissingRecording> {
+        let replayer = self
+            .wired
+            .as_ref()
+            .and_then(|wired| wired.replayer.as_ref());
+        replayer.map_or_else(Vec::new, |replayer| replayer.missing())
+    }
+
+    /// Writes what is recorded; fails when the disk did not take it.
+    pub fn finish(&self) -> Result<(), String> {
+        let Some(cassette) = self
+            .wired
+            .as_ref()
+            .and_then(|wired| wired.cassette.as_ref())
+        else {
+            return Ok(());
+        };
+        cassette.finish_all();
+        cassette
+            .fault()
+            .map_or(Ok(()), |fault| Err(fault.to_string()))
+    }
+}
