@@ -275,7 +275,10 @@ mod tests {
     use super::*;
 
     /// Elements with their attributes, and the text of all failures.
-    fn read(xml: &str) -> (Vec<(String, Vec<(String, String)>)>, String) {
+    /// Elements with their attributes.
+    type Elements = Vec<(String, Vec<(String, String)>)>;
+
+    fn read(xml: &str) -> (Elements, String) {
         let mut reader = Reader::from_str(xml);
         let (mut elements, mut texts) = (Vec::new(), String::new());
         loop {
