@@ -225,13 +225,15 @@ fn values(
 
 /// The parts between commas; in quotes a comma is text.
 fn commas(list: &str) -> Vec<String> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .trim(csv::Trim::All)
-        .flexible(true)
-        .from_reader(list.as_bytes());
-    let rows = reader.records().filter_map(Result::ok);
-    rows.flat_map(|row| row.iter().map(str::to_owned).collect::<Vec<_>>())
-        .filter(|part| !part.is_empty())
-        .collect()
+    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
+    for character in list.chars() {
+        match character {
+            '"' => quoted = !quoted,
+            ',' if !quoted => parts.push(std::mem::take(&mut part)),
+            other => part.push(other),
+        }
+    }
+    parts.push(part);
+    let trimmed = parts.iter().map(|part| part.trim().to_owned());
+    trimmed.filter(|part| !part.is_empty()).collect()
 }
