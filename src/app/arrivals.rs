@@ -17,8 +17,8 @@ use crate::whatsapp::intake::Sorter;
 const BATCH: i64 = 2;
 /// The same when nothing more comes and more waits.
 const BACKLOG: i64 = 64;
-/// So long after a ring it waits for more: a few transactions with several items cost the door less than many.
-const GATHER: Duration = Duration::from_millis(50);
+/// So many more are worked in along with them when they came at the same moment: messages of one delivery are one burst.
+const TOGETHER: i64 = 16;
 /// Without a ring it looks so often: another process may have stored something and died.
 const IDLE: Duration = Duration::from_secs(1);
 /// While deliveries keep coming, the door has the database for so many times as long.
@@ -55,17 +55,16 @@ impl Reception {
         while !stop.is_cancelled() {
             let started = Instant::now();
             match self.batch(batch).await {
-                Ok(0) => self.wait(&stop).await,
-                Ok(worked_in) => {
+                Ok(None) => self.wait(&stop).await,
+                Ok(Some(more)) => {
                     self.inbox.notify_one();
                     if self.arrivals.notified().now_or_never().is_some() {
                         batch = BATCH;
                         let pause = (started.elapsed() * DOOR).min(LONGEST_PAUSE);
                         tokio::time::sleep(pause).await;
                     } else {
-                        let all = worked_in < batch;
-                        batch = if all { BATCH } else { BACKLOG };
-                        if all {
+                        batch = if more { BACKLOG } else { BATCH };
+                        if !more {
                             self.wait(&stop).await;
                         }
                     }
@@ -80,27 +79,35 @@ impl Reception {
 
     async fn wait(&self, stop: &CancellationToken) {
         tokio::select! {
-            () = self.arrivals.notified() => tokio::time::sleep(GATHER).await,
+            () = self.arrivals.notified() => {}
             () = tokio::time::sleep(IDLE) => {}
             () = stop.cancelled() => {}
         }
     }
 
-    /// Works in what has waited longest; how many items that were.
-    async fn batch(&self, limit: i64) -> Result<i64, StoreError> {
-        let waiting = Arc::new(self.store.arrivals(limit).await?);
-        if waiting.is_empty() {
-            return Ok(0);
-        }
+    /// Works in what has waited longest; whether more waits. None when nothing did.
+    async fn batch(&self, limit: i64) -> Result<Option<bool>, StoreError> {
+        let mut waiting = self.store.arrivals(limit + TOGETHER).await?;
+        let read = waiting.len();
+        let limit = usize::try_from(limit).unwrap_or(read).min(read);
+        let Some(last) = waiting.get(limit.saturating_sub(1)) else {
+            return Ok(None);
+        };
+        let moment = last.received_at;
+        let along = waiting[limit..]
+            .iter()
+            .take_while(|item| item.received_at == moment);
+        waiting.truncate(limit + along.count());
+        let more = waiting.len() < read;
+        let waiting = Arc::new(waiting);
         failpoint::point("arrivals read");
-        let count = i64::try_from(waiting.len()).unwrap_or(limit);
         match self.store.work_in(self.read(&waiting).await).await {
             Ok(()) => {}
             Err(StoreError::Failed(_)) => self.one_by_one(&waiting).await?,
             Err(error) => return Err(error),
         }
         failpoint::point("arrivals worked in");
-        Ok(count)
+        Ok(Some(more))
     }
 
     async fn read(&self, waiting: &Arc<Vec<WaitingItem>>) -> Vec<ReadItem> {
