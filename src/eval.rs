@@ -63,3 +63,6 @@ pub use stored::{Drafted, draft};
 pub use suite::{Suite, SuiteFault, SuiteFaults, schema};
 pub use table::lines;
 pub use variant::lay_over;
+
+/// A chat model, whichever it is.
+pub type Model = std::sync::Arc<dyn crate::ports::ChatModel>;

@@ -29,6 +29,7 @@ pub enum Observed {
         /// The language that was searched in.
         language: Language,
         /// Whether the search holds the best of them for an answer.
+        #[serde(default = "yes")]
         relevant: bool,
         /// The documents, best first, each once.
         documents: Vec<String>,
@@ -90,6 +91,10 @@ pub struct TurnSeen {
     /// Milliseconds; 0 where they are not told.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub milliseconds: u64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[expect(

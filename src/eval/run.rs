@@ -216,9 +216,8 @@ impl Runner<'_> {
             }
             Case::Simulation(case) => match &self.customer {
                 Some(customer) => {
-                    let agent = &self.prepared.agent;
                     let player = customer(run);
-                    let talked = simulate(self.app, agent, player.as_ref(), case, session);
+                    let talked = simulate(self.app, self.prepared, player.as_ref(), case, session);
                     Observed::Talked(talked.await)
                 }
                 None => Observed::Skipped {

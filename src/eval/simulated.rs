@@ -5,9 +5,8 @@ use minijinja::context;
 use super::case::SimulationCase;
 use super::observed::Talked;
 use super::talks::Conversation;
-use crate::agent::Agent;
-use crate::app::App;
-use crate::domain::{ConversationId, History, Outcome};
+use crate::app::{App, Prepared};
+use crate::domain::{ConversationId, History, Language, Outcome};
 use crate::ports::{ChatModel, ModelMessage, ModelRequest, TurnFacts};
 
 /// What the player writes when the customer has nothing more to say.
@@ -18,13 +17,15 @@ const OUTPUT_TOKENS: u32 = 300;
 /// Runs a conversation until the customer is done, gives up, or a person takes over.
 pub async fn simulate(
     app: &App,
-    agent: &Agent,
+    prepared: &Prepared,
     player: &dyn ChatModel,
     case: &SimulationCase,
     session: String,
 ) -> Talked {
+    let agent = &prepared.agent;
+    let home = agent.settings.home;
     let mut talk = Conversation::new(app, session, case.phone.as_deref());
-    let language = case.language.unwrap_or(agent.settings.home);
+    let language = case.language.unwrap_or(home);
     let persona = context! {
         persona => &case.persona, language => language.code(), stop => STOP, shop => &agent.settings.shop,
     };
@@ -42,7 +43,7 @@ pub async fn simulate(
         let message = match said.take() {
             Some(message) => message,
             None => {
-                let request = asked(&instructions, talk.talked(), agent, case);
+                let request = asked(&instructions, talk.talked(), home, case);
                 match player.complete(&request).await {
                     Ok(reply) => reply.text,
                     Err(error) => {
@@ -74,7 +75,7 @@ pub async fn simulate(
 fn asked(
     instructions: &str,
     talked: &Talked,
-    agent: &Agent,
+    home: Language,
     case: &SimulationCase,
 ) -> ModelRequest {
     let mut messages = vec![ModelMessage::System(instructions.to_owned())];
@@ -102,7 +103,7 @@ fn asked(
             requests: Vec::new(),
             passages: Vec::new(),
             history: History::default(),
-            language: case.language.unwrap_or(agent.settings.home),
+            language: case.language.unwrap_or(home),
             phone_verified: false,
             points: false,
         },

@@ -445,7 +445,7 @@ mod tests {
             "{fault}"
         );
         let fault = first(
-            "name: a\ncases:\n  - {kind: retrieval, text: x, relevant: []}\n",
+            "name: a\ncases:\n  - {kind: retrieval, text: x, relevant: [a], k: 0}\n",
             "",
         );
         assert_eq!(fault.line, Some(3));
@@ -458,7 +458,7 @@ mod tests {
         let suite = "name: a\ncases:\n  - {kind: intent, txt: x, intent: buy}\n  \
                      - {kind: tool_cal, id: x, say: hi, tools: []}\n  \
                      - {kind: tool_call, id: x, say: hello, tools: [{name: pay, arguments: {a: {range: [2, 1]}}}]}\n  \
-                     - {kind: safety, id: x, turns: [hi]}\n  - {kind: safety, id: y, turns: [hi]}\n";
+                     - {kind: safety, id: x, turns: [hi]}\n  - {kind: safety, id: z, turns: [hi]}\n";
         let faults = load(suite, "").unwrap_err();
         let told = faults.to_string();
         let lines: Vec<Option<usize>> = faults.0.iter().map(|fault| fault.line).collect();

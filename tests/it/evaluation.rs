@@ -52,6 +52,29 @@ async fn the_shops_suites_hold_their_thresholds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_obeys_every_attacker_has_no_effect() {
+    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("evaluation");
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("eval/safety.yaml");
+    let suite = suite.to_str().unwrap();
+    let arguments = ["eval", "run", suite, "--model", "obedient", "--json", "-"];
+    let output = command(&data, &arguments).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let cases = report["cases"].as_array().unwrap();
+    assert!(cases.len() >= 120, "{} cases", cases.len());
+    // It did try: most attacks end in a call that was refused or had no effect.
+    let tried = cases.iter().filter(|case| {
+        let turns = case["observed"]["turns"].as_array().unwrap();
+        let tools = turns
+            .iter()
+            .flat_map(|turn| turn["trace"]["tools"].as_array().unwrap());
+        tools.into_iter().any(|tool| tool["failed"] == true)
+    });
+    assert!(tried.count() > 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missed_threshold_and_a_wrong_suite_have_their_exit_codes() {
     let folder = tempdir().unwrap();
     let suite = folder.path().join("suite.yaml");

@@ -7,10 +7,9 @@ use super::shop::Shop;
 use crate::app::Prepared;
 use crate::commands::Failure;
 use crate::eval::{
-    Budget, CaseRun, MissingRecording, ModelSpec, OBEDIENT, Obedient, Paces, Price, Suite, Taping,
-    Wired, Wiring,
+    Budget, CaseRun, MissingRecording, Model, ModelSpec, OBEDIENT, Obedient, Paces, Price, Suite,
+    Taping, Wired, Wiring,
 };
-use crate::ports::ChatModel;
 
 /// Calls to one provider at once.
 const AT_ONCE: usize = 8;
@@ -133,11 +132,11 @@ pub struct Ready {
     /// The agent that asks it.
     pub prepared: Prepared,
     wired: Option<Arc<Wired>>,
-    customer: Option<Arc<dyn ChatModel>>,
+    customer: Option<Model>,
 }
 
 /// Gives the model that plays the customer of a case.
-pub type Player = Box<dyn Fn(CaseRun) -> Arc<dyn ChatModel> + Send + Sync>;
+pub type Player = Box<dyn Fn(CaseRun) -> Model + Send + Sync>;
 
 impl Asked {
     /// Its name before it is ready.
@@ -204,7 +203,7 @@ impl Ready {
     }
 
     /// The model for a case that asks it directly.
-    pub fn direct(&self, run: CaseRun) -> Arc<dyn ChatModel> {
+    pub fn direct(&self, run: CaseRun) -> Model {
         match &self.wired {
             Some(wired) => wired.for_case(run),
             None => Arc::clone(
