@@ -62,6 +62,8 @@ impl Wishes {
             payment: tapped
                 || takes
                 || goes_on(&PAYING)
+                // Another yes after buying gives the same link again.
+                || (agreed && before == Some("buy"))
                 || requests.iter().any(|request| means(request, &PAYING)),
             ticket: tapped
                 || (!orders && (reports || goes_on(&REPORTING) || offered == Some("ticket_order"))),
@@ -185,6 +187,9 @@ mod tests {
         let colour = asked("red", "product_question", 0.9);
         let which = history("buy", "Which colour?", None);
         assert!(wishes(colour, &which).allow("payment_link").is_ok());
+        let bought = history("buy", "Here is the link.", None);
+        assert!(wishes(yes(), &bought).allow("payment_link").is_ok());
+        assert!(wishes(yes(), &bought).allow("open_ticket").is_err());
         let (mut messages, requests) = asked("", "confirm", 0.1);
         messages.push(InboundContent::Choice {
             id: "buy".to_owned(),
