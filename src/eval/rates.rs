@@ -248,7 +248,8 @@ fn certainty(kind: Kind, cases: &[&CaseResult], add: &mut impl FnMut(&str, f64, 
             | Observed::Talked(_)
             | Observed::Called { .. }
             | Observed::Failed { .. }
-            | Observed::Skipped { .. } => None,
+            | Observed::Skipped { .. }
+            | Observed::Unkept => None,
         };
         cases.iter().filter_map(of).collect()
     };
