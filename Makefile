@@ -1,5 +1,5 @@
 # Two commands: `make run` starts the demo shop, `make test` runs everything that CI checks.
-.PHONY: run simulate test eval bench-webhook bench-mcp bench-eval report-understanding models python node chromium
+.PHONY: run simulate test eval suites baseline record-demo bench-webhook bench-mcp bench-eval report-understanding models python node chromium
 
 run: models
 	cargo run --release --locked -- serve
@@ -15,11 +15,30 @@ test: models python node chromium
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 	cargo test --locked
+	$(MAKE) suites SPORTELLO=target/debug/sportello
 
-# Every suite with the offline model, then the attacks with a model that obeys them.
+# Every suite with the offline model beside the baseline, the attacks with a model that obeys them, and the demo's
+# recordings. Reports in target/eval.
 eval: models
-	cargo run --release --locked -- --data target/eval-data eval run eval/*.yaml --model offline --json target/eval.json
-	cargo run --release --locked -- --data target/eval-data eval run eval/safety.yaml --model obedient
+	cargo build --release --locked
+	$(MAKE) suites SPORTELLO=target/release/sportello
+
+suites:
+	$(SPORTELLO) --data target/eval-data eval run eval/*.yaml --model offline --baseline eval/baseline.json --out target/eval
+	$(SPORTELLO) --data target/eval-data eval run eval/safety.yaml --model obedient
+	$(SPORTELLO) --data target/eval-data eval run eval/demo/suite.yaml --replay eval/demo/recordings
+
+# What `make eval` holds runs against, made anew: after a change that is meant.
+baseline: models
+	cargo build --release --locked
+	-target/release/sportello --data target/eval-data eval run eval/*.yaml --model offline --json target/eval/results.json
+	target/release/sportello eval baseline target/eval/results.json --out eval/baseline.json
+
+# The demo suite with a real model on this machine: 1.1 GB once, Linux on x86-64, a quarter of an hour.
+record-demo: models
+	cargo build --release --locked
+	python3 scripts/try_llm.py target/release/sportello --data target/eval-data eval run eval/demo/suite.yaml --jobs 1 \
+		--record eval/demo/recordings
 
 # Signed webhook to durable 200, beside FastAPI on the same disk; a Markdown table. Exit code 1 below a floor.
 bench-webhook: models
