@@ -13,6 +13,7 @@ use super::case::{Case, Kind, Turn};
 use super::gates::Gate;
 use super::judge::{call, expected};
 use super::scripted::transcript;
+use crate::domain::nearest;
 
 /// A suite, read and checked.
 #[derive(Debug)]
@@ -64,10 +65,10 @@ impl fmt::Display for SuiteFault {
     }
 }
 
-/// A suite of cases for `sportello eval run`.
+/// A suite of cases for `sportello eval run`. Its cases are [`Case`], or values that are read one by one.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SuiteFile {
+#[serde(deny_unknown_fields, bound = "C: serde::de::DeserializeOwned")]
+struct SuiteFile<C> {
     name: String,
     #[serde(default)]
     thresholds: BTreeMap<Kind, f64>,
@@ -75,17 +76,10 @@ struct SuiteFile {
     gates: Vec<Spanned<Gate>>,
     knowledge: Option<Spanned<PathBuf>>,
     desk_hours: Option<String>,
-    /// Read one by one, so that every fault is found at once.
     #[serde(default)]
-    cases: Vec<Spanned<Value>>,
+    cases: Vec<Spanned<C>>,
     #[serde(default)]
     files: Vec<Spanned<CaseFile>>,
-}
-
-#[derive(Deserialize)]
-struct TypedCases {
-    #[serde(default)]
-    cases: Vec<Case>,
 }
 
 /// Cases in a file of their own, one JSON object a line.
@@ -145,17 +139,32 @@ impl Suite {
         {
             return Self::of_lines(file, &text);
         }
+        // Read as cases, `yes` stays a word; as values, all faults are found and not only the first.
+        if let Ok(read) = serde_saphyr::from_str::<SuiteFile<Case>>(&text) {
+            return Self::of(file, read, |case, names| check(&case, names).map(|()| case));
+        }
+        let read = serde_saphyr::from_str::<SuiteFile<Value>>(&text).map_err(|error| {
+            let line = error.location().map(|location| location.line());
+            let message = error.without_snippet().to_string();
+            SuiteFault {
+                file: file.to_owned(),
+                line: line.and_then(|line| usize::try_from(line).ok()),
+                message: meant(message.lines().next().unwrap_or_default()),
+            }
+        })?;
+        Self::of(file, read, of_value)
+    }
+
+    fn of<C>(
+        file: &Path,
+        read: SuiteFile<C>,
+        take: impl Fn(C, &mut HashSet<String>) -> Result<Case, String>,
+    ) -> Result<Self, SuiteFaults> {
         let fault = |line: Option<usize>, message: String| SuiteFault {
             file: file.to_owned(),
             line,
             message,
         };
-        let read: SuiteFile = serde_saphyr::from_str(&text).map_err(|error| {
-            let line = error.location().map(|location| location.line());
-            let message = error.without_snippet().to_string();
-            let message = meant(message.lines().next().unwrap_or_default());
-            fault(line.and_then(|line| usize::try_from(line).ok()), message)
-        })?;
         let mut cases = Vec::new();
         let mut names = HashSet::new();
         let mut gates = Vec::new();
@@ -166,17 +175,9 @@ impl Suite {
             gates.push(gate.value);
         }
         let mut faults = Vec::new();
-        // Read as cases, `yes` stays a word; as values, all faults are found and not only the first.
-        let typed: Result<TypedCases, _> = serde_saphyr::from_str(&text);
-        let typed = typed.ok().map(|read| read.cases);
-        let mut typed = typed.into_iter().flatten();
         for case in read.cases {
             let line = usize::try_from(case.defined.line()).ok();
-            let read = match typed.next() {
-                Some(case) => check(&case, &mut names).map(|()| case),
-                None => of_value(case.value, &mut names),
-            };
-            match read {
+            match take(case.value, &mut names) {
                 Ok(case) => cases.push(case),
                 Err(message) => faults.push(fault(line, message)),
             }
@@ -362,14 +363,9 @@ fn meant(message: &str) -> String {
         return message.to_owned();
     };
     let expected = expected.split(" at line").next().unwrap_or_default();
-    let near = expected
-        .split(", ")
-        .map(|name| name.trim_matches('`'))
-        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
-        .min()
-        .filter(|(distance, name)| *distance * 2 <= name.chars().count());
-    match near {
-        Some((_, name)) => format!("{message}; did you mean `{name}`?"),
+    let known = expected.split(", ").map(|name| name.trim_matches('`'));
+    match nearest(wrong, known) {
+        Some(name) => format!("{message}; did you mean `{name}`?"),
         None => message.to_owned(),
     }
 }
@@ -471,6 +467,19 @@ mod tests {
         ] {
             assert!(told.contains(part), "{part} in {told}");
         }
+    }
+
+    #[test]
+    fn what_a_customer_says_stays_a_word() {
+        let suite = load(
+            "name: a\ncases:\n  - {kind: intent, text: yes, intent: buy}\n",
+            "",
+        )
+        .unwrap();
+        let Case::Intent(case) = &suite.cases[0] else {
+            panic!("no message");
+        };
+        assert_eq!(case.text, "yes");
     }
 
     #[test]

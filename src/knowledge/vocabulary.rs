@@ -1,6 +1,6 @@
 //! Small closed lists and the spellings that knowledge files share.
 
-use crate::domain::Language;
+use crate::domain::{Language, nearest};
 
 /// ISO 639-1.
 const LANGUAGES: &str = "aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv \
@@ -56,14 +56,5 @@ pub(super) fn is_id(text: &str) -> bool {
 
 /// `; did you mean …?` when one of the known words is near.
 pub(super) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let nearest = known
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
-        .min();
-    match nearest {
-        Some((distance, candidate)) if distance <= 2 || distance * 3 <= candidate.len() => {
-            format!("; did you mean `{candidate}`?")
-        }
-        _ => String::new(),
-    }
+    nearest(word, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
