@@ -16,12 +16,8 @@ pub struct Args {
 
 /// Copies the database; a server may run meanwhile.
 pub async fn run(shared: &Shared, args: &Args) -> Result<(), Failure> {
-    let (data, file) = (shared.data.display(), args.file.display());
-    if !Store::exists(&shared.data) {
-        return Err(Failure::Wrong(format!(
-            "there is no database in {data}; name the folder of the server with --data"
-        )));
-    }
+    shared.has_database()?;
+    let file = args.file.display();
     if args.file.symlink_metadata().is_ok() {
         return Err(Failure::Wrong(format!(
             "{file} exists already; name a new file"

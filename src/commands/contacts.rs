@@ -41,13 +41,7 @@ pub enum Contacts {
 
 /// Lists, shows or joins.
 pub async fn run(shared: &Shared, contacts: Contacts) -> Result<(), Failure> {
-    if !Store::exists(&shared.data) {
-        return Err(Failure::Wrong(format!(
-            "there is no database in {}; name the folder of the server with --data",
-            shared.data.display()
-        )));
-    }
-    let store = Store::open(&shared.data).await.map_err(AppError::from)?;
+    let store = shared.store().await?;
     let done = match contacts {
         Contacts::List { limit, json } => list(&store, limit, json).await,
         Contacts::Show { who, json } => show(&store, &who, json).await,

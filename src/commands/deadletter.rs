@@ -46,13 +46,7 @@ pub enum Letters {
 
 /// Lists, shows or tries again.
 pub async fn run(shared: &Shared, letters: Letters) -> Result<(), Failure> {
-    if !Store::exists(&shared.data) {
-        return Err(Failure::Wrong(format!(
-            "there is no database in {}; name the folder of the server with --data",
-            shared.data.display()
-        )));
-    }
-    let store = Store::open(&shared.data).await.map_err(AppError::from)?;
+    let store = shared.store().await?;
     let done = match letters {
         Letters::List { all, json } => list(&store, all, json).await,
         Letters::Show { id, json } => show(&store, &id, json).await,

@@ -24,13 +24,7 @@ pub struct FromConversation {
 
 /// Makes a case of a stored conversation.
 pub async fn run(shared: &Shared, args: &FromConversation) -> Result<(), Failure> {
-    if !Store::exists(&shared.data) {
-        return Err(Failure::Wrong(format!(
-            "there is no database in {}; name the folder of the server with --data",
-            shared.data.display()
-        )));
-    }
-    let store = Store::open(&shared.data).await.map_err(AppError::from)?;
+    let store = shared.store().await?;
     let drafted = drafted(&store, &args.id).await;
     store.close().await;
     let drafted = drafted?;
