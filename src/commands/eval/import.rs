@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::file;
 use crate::app::knowledge_source;
 use crate::commands::output::{line, note};
 use crate::commands::{Failure, Shared};
@@ -171,7 +172,5 @@ fn write(imported: &Imported, out: Option<&Path>) -> Result<(), Failure> {
     let Some(file) = out else {
         return lines.iter().try_for_each(|text| line(text));
     };
-    let text = lines.join("\n") + "\n";
-    std::fs::write(file, text)
-        .map_err(|error| Failure::Machine(format!("{} cannot be written: {error}", file.display())))
+    file::write(file, lines.join("\n") + "\n")
 }

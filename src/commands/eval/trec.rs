@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::file;
 use super::run::suites;
 use crate::commands::Failure;
 use crate::commands::output::{json, line, note};
@@ -83,10 +84,10 @@ fn convert(file: &Path, args: &Trec) -> Result<(), Failure> {
         return Err(Failure::Wrong(message));
     }
     if let Some(out) = &args.write_run {
-        write(out, &Ranked::run(&searches, "sportello"))?;
+        file::write(out, Ranked::run(&searches, "sportello"))?;
     }
     if let Some(out) = &args.write_qrels {
-        write(out, &Ranked::qrels(&searches))?;
+        file::write(out, Ranked::qrels(&searches))?;
         if args.suite.is_empty() {
             note("every relevant document has the grade 1; --suite FILE gives the suite's grades");
         }
@@ -98,9 +99,4 @@ fn convert(file: &Path, args: &Trec) -> Result<(), Failure> {
 fn text(file: &Path) -> Result<String, Failure> {
     let failed = |error| Failure::Wrong(format!("{} cannot be read: {error}", file.display()));
     std::fs::read_to_string(file).map_err(failed)
-}
-
-fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text)
-        .map_err(|error| Failure::Machine(format!("{} cannot be written: {error}", file.display())))
 }
