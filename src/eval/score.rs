@@ -191,6 +191,7 @@ fn tool_call(case: &ToolCallCase, calls: &[(&str, &Value)]) -> Scored {
     }
 }
 
+/// What must not be stored holds from any turn on, paths hold at the end.
 fn conversation<'a>(expected: impl Iterator<Item = &'a Expect>, talked: &Talked) -> Scored {
     let mut faults = Vec::new();
     let mut last = None;
@@ -204,28 +205,13 @@ fn conversation<'a>(expected: impl Iterator<Item = &'a Expect>, talked: &Talked)
         };
         let mut found = judge::judge(expect, turn);
         found.extend(turn.manners.iter().cloned());
-        found.extend(judge::state(&at_once(expect), &talked.state));
+        found.extend(judge::stored(expect, &talked.state));
         said(number, found, turn, &mut faults);
     }
     if let Some(expect) = last {
-        faults.extend(judge::state(&at_the_end(expect), &talked.state));
+        faults.extend(judge::paths(expect, &talked.state));
     }
     with_grounds(faults, talked)
-}
-
-/// What must not be stored holds from any turn on, paths hold at the end.
-fn at_once(expect: &Expect) -> Expect {
-    Expect {
-        not_stored: expect.not_stored.clone(),
-        ..Expect::default()
-    }
-}
-
-fn at_the_end(expect: &Expect) -> Expect {
-    Expect {
-        state: expect.state.clone(),
-        ..Expect::default()
-    }
 }
 
 fn said(number: u32, found: Vec<String>, turn: &TurnSeen, faults: &mut Vec<String>) {
@@ -275,7 +261,8 @@ fn simulation(case: &SimulationCase, talked: &Talked) -> Scored {
         Outcome::Silent { .. } => {}
     }
     let mut faults = judge::judge(&case.expect, &whole);
-    faults.extend(judge::state(&case.expect, &talked.state));
+    faults.extend(judge::paths(&case.expect, &talked.state));
+    faults.extend(judge::stored(&case.expect, &talked.state));
     let manners = (1..).zip(&talked.turns);
     faults.extend(manners.flat_map(|(number, turn): (u32, &TurnSeen)| {
         let found = turn.manners.iter();
