@@ -34,7 +34,7 @@ pub async fn simulate(
         Err(error) => {
             return Talked {
                 broke_off: Some(error.to_string()),
-                ..talk.end().await
+                ..talk.end()
             };
         }
     };
@@ -49,7 +49,7 @@ pub async fn simulate(
                     Err(error) => {
                         return Talked {
                             broke_off: Some(format!("the player of the customer: {error}")),
-                            ..talk.end().await
+                            ..talk.end()
                         };
                     }
                 }
@@ -68,7 +68,7 @@ pub async fn simulate(
             break;
         }
     }
-    talk.end().await
+    talk.end()
 }
 
 /// The conversation as the player sees it: the shop is the one who asks.
