@@ -11,7 +11,7 @@ use super::matcher::{ExpectedCall, Hits};
 use super::observed::{Observed, Talked, TurnSeen};
 use super::ranking;
 use crate::domain::Outcome;
-use crate::tools::OrderAnswer;
+use crate::tools::{OrderAnswer, only_reads};
 
 /// A judged case.
 #[derive(Debug, Default)]
@@ -108,15 +108,7 @@ fn retrieval(case: &RetrievalCase, documents: &[String]) -> Scored {
     }
 }
 
-/// Tools that change nothing: reading twice does no harm.
-const READING: [&str; 4] = [
-    "search_catalog",
-    "get_product",
-    "search_policies",
-    "get_order_status",
-];
-
-/// The calls without those that read again what an expected call reads.
+/// The calls without those that read again what an expected call reads: that does no harm.
 fn without_repeats<'a>(
     case: &ToolCallCase,
     calls: &[(&'a str, &'a Value)],
@@ -130,7 +122,7 @@ fn without_repeats<'a>(
                 .count()
         };
         let wanted = |call: &ExpectedCall| case.tools.iter().filter(|other| *other == call).count();
-        if READING.contains(name) && fits.is_some_and(|call| times(call) >= wanted(call)) {
+        if only_reads(name) && fits.is_some_and(|call| times(call) >= wanted(call)) {
             continue;
         }
         kept.push((name, arguments));
