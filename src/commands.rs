@@ -35,7 +35,7 @@ use crate::app::{AppError, RemoteError};
 use crate::clock;
 use crate::config::{self, Config, Flag};
 use crate::failpoint;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// The AI agent at a business's counter.
 #[derive(Debug, Parser)]
@@ -123,6 +123,12 @@ pub enum Failure {
     Remote(#[from] RemoteError),
 }
 
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::App(error.into())
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Machine(error.to_string())
@@ -174,7 +180,7 @@ impl Shared {
     /// The database that is there.
     async fn store(&self) -> Result<Store, Failure> {
         self.has_database()?;
-        Ok(Store::open(&self.data).await.map_err(AppError::from)?)
+        Ok(Store::open(&self.data).await?)
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::output::note;
 use super::{Failure, Shared};
-use crate::app::AppError;
 use crate::store::Store;
 
 /// What `backup` takes.
@@ -33,9 +32,7 @@ pub async fn run(shared: &Shared, args: &Args) -> Result<(), Failure> {
             folder.display()
         )));
     }
-    Store::backup(&shared.data, &args.file)
-        .await
-        .map_err(AppError::from)?;
+    Store::backup(&shared.data, &args.file).await?;
     note(&format!("copied to {file}"));
     Ok(())
 }

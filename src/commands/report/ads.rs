@@ -1,6 +1,5 @@
 //! `sportello report ads`: reads the database, so a server may run meanwhile.
 
-use crate::app::AppError;
 use crate::commands::output::{json, line};
 use crate::commands::{Failure, Shared};
 use crate::domain::{Currency, Language, Money};
@@ -11,7 +10,7 @@ pub async fn run(shared: &Shared, as_json: bool) -> Result<(), Failure> {
     let store = shared.store().await?;
     let ads = store.ads().await;
     store.close().await;
-    let ads = ads.map_err(AppError::from)?;
+    let ads = ads?;
     if as_json {
         return json(&ads);
     }
