@@ -1,10 +1,16 @@
-//! Files that are there whole or not at all.
+//! Texts from files and to files, which are there whole or not at all.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::commands::Failure;
+
+/// Reads a file.
+pub fn read(file: &Path) -> Result<String, Failure> {
+    let failed = |error| Failure::Wrong(format!("{} cannot be read: {error}", file.display()));
+    std::fs::read_to_string(file).map_err(failed)
+}
 
 /// JSON for people and machines, with the end of its last line.
 pub fn pretty(value: &impl Serialize) -> Result<String, Failure> {

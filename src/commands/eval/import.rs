@@ -61,7 +61,7 @@ pub fn run(shared: &Shared, args: &Import) -> Result<(), Failure> {
     let wishes = wishes(shared, args)?;
     let mut texts = Vec::new();
     for file in &args.files {
-        texts.push((file.as_path(), text(file)?));
+        texts.push((file.as_path(), file::read(file)?));
     }
     let readers: Vec<_> = texts.iter().map(|(file, _)| beside(file)).collect();
     let sources: Vec<Source> = texts
@@ -95,7 +95,7 @@ fn wishes(shared: &Shared, args: &Import) -> Result<Wishes, Failure> {
         ..Wishes::default()
     };
     if let Some(file) = &args.graders {
-        let graders: Result<Value, _> = serde_json::from_str(&text(file)?);
+        let graders: Result<Value, _> = serde_json::from_str(&file::read(file)?);
         let graders = graders.map_err(|error| {
             Failure::Wrong(format!("{}: this is no JSON: {error}", file.display()))
         })?;
@@ -105,7 +105,7 @@ fn wishes(shared: &Shared, args: &Import) -> Result<Wishes, Failure> {
         return Ok(wishes);
     }
     if let Some(file) = &args.intents {
-        let text = text(file)?;
+        let text = file::read(file)?;
         let beside = beside(file);
         let source = Source {
             name: file,
@@ -145,11 +145,6 @@ fn each(
         return Ok(all);
     }
     Err(Failure::Wrong(faults.join("\n")))
-}
-
-fn text(file: &Path) -> Result<String, Failure> {
-    let failed = |error| Failure::Wrong(format!("{} cannot be read: {error}", file.display()));
-    std::fs::read_to_string(file).map_err(failed)
 }
 
 /// Reads what a file names, relative to it.

@@ -59,8 +59,8 @@ fn score(qrels: &Path, run: &Path, as_json: bool) -> Result<(), Failure> {
             fault.message
         ))
     };
-    let judged = TrecQrels::read(&text(qrels)?).map_err(|fault| of(qrels, fault))?;
-    let found = TrecRun::read(&text(run)?).map_err(|fault| of(run, fault))?;
+    let judged = TrecQrels::read(&file::read(qrels)?).map_err(|fault| of(qrels, fault))?;
+    let found = TrecRun::read(&file::read(run)?).map_err(|fault| of(run, fault))?;
     let figures = TrecFigures::new(&judged, &found);
     if figures.queries == 0 {
         let message = format!("{}: there is no judgment", qrels.display());
@@ -94,9 +94,4 @@ fn convert(file: &Path, args: &Trec) -> Result<(), Failure> {
     }
     note(&format!("{} searches", searches.len()));
     Ok(())
-}
-
-fn text(file: &Path) -> Result<String, Failure> {
-    let failed = |error| Failure::Wrong(format!("{} cannot be read: {error}", file.display()));
-    std::fs::read_to_string(file).map_err(failed)
 }
