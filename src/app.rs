@@ -24,7 +24,7 @@ pub use corpus::{Corpus, CorpusReader, CorpusSearch};
 pub use dead_letters::{Replayed, replay};
 pub use doors::{mcp_state, wrapped};
 pub use notify::{NotifiedOrder, NotifyError, NotifyOrder};
-pub use open::{App, AppError, encoder, folder, knowledge_source, questions};
+pub use open::{App, AppError, Encoders, encoder, folder, knowledge_source, own_texts, questions};
 pub use prepare::{Prepared, Readers, examples};
 pub use serve::{Addresses, serve};
 pub use templates::{check_templates, known_templates, sync_templates};

@@ -1,5 +1,6 @@
 //! Evaluation: suites of cases with what is expected, run against the program itself.
 
+mod asked;
 mod case;
 mod cassette;
 mod compare;
@@ -28,7 +29,9 @@ mod suite;
 mod table;
 mod talks;
 mod variant;
+mod vectors;
 
+pub use asked::LastAsked;
 pub use case::{
     Case, ConversationCase, Ending, Entitled, Expect, Function, IntentCase, Kind, LanguageCase,
     Relevant, RetrievalCase, SafetyCase, ScriptedCall, SentimentCase, SimulationCase, Tap,
@@ -57,12 +60,13 @@ pub use observed::{Observed, Talked, TurnSeen};
 pub use rates::Measure;
 pub use report::{events, html, junit, markdown};
 pub use results::{About, CaseResult, KindReport, Results, ResultsFault, Share};
-pub use run::{Runner, Selection, case_run};
+pub use run::{Runner, Selection, absent, case_run, recording};
 pub use scripted::{OBEDIENT, Obedient};
 pub use stored::{Drafted, draft};
 pub use suite::{Suite, SuiteFault, SuiteFaults, schema};
 pub use table::lines;
-pub use variant::lay_over;
+pub use variant::{Variant, lay_over};
+pub use vectors::remembering;
 
 /// A chat model, whichever it is.
 pub type Model = std::sync::Arc<dyn crate::ports::ChatModel>;

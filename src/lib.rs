@@ -26,6 +26,7 @@ pub mod retrieval;
 pub mod simulate;
 pub mod store;
 pub mod telemetry;
+pub mod texts;
 pub mod tools;
 pub mod understand;
 pub mod web;

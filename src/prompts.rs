@@ -2,24 +2,26 @@
 
 mod phrases;
 
+use std::collections::BTreeMap;
+
 use minijinja::{Environment, UndefinedBehavior, Value};
 
 use crate::domain::Language;
 
-/// The agent's system prompt.
-const AGENT: &str = include_str!("../prompts/agent.md");
-/// How a model without tool calls of its own says which tool to use.
-const JSON_MODE: &str = include_str!("../prompts/json_mode.md");
-
-/// How a model plays a customer in an evaluation.
-const CUSTOMER: &str = include_str!("../prompts/customer.md");
+/// The agent's system prompt; how a model without tool calls of its own says which tool to use; how a model plays a
+/// customer in an evaluation.
+const FILES: [(&str, &str); 3] = [
+    ("agent", include_str!("../prompts/agent.md")),
+    ("json_mode", include_str!("../prompts/json_mode.md")),
+    ("customer", include_str!("../prompts/customer.md")),
+];
 
 /// All prompts and phrases, compiled once.
 pub struct Prompts {
     environment: Environment<'static>,
 }
 
-/// A prompt file that cannot be used: a fault of the build, found by the tests.
+/// A prompt file that cannot be used. In the program's own it is a fault of the build, found by the tests.
 #[derive(Debug, thiserror::Error)]
 #[error("prompts: {0}")]
 pub struct PromptError(String);
@@ -31,17 +33,45 @@ impl From<minijinja::Error> for PromptError {
 }
 
 impl Prompts {
-    /// Compiles all of them.
+    /// Compiles the program's own.
     ///
     /// # Errors
     /// When a file is not valid; the tests load them all.
     pub fn load() -> Result<Self, PromptError> {
+        Self::with(&BTreeMap::new())
+    }
+
+    /// Compiles all of them, with others in the place of some. `own` has files by their path in `prompts/`; a file of
+    /// phrases may have only those that differ, and be of a language that the program does not have.
+    ///
+    /// # Errors
+    /// When a file is not known or not valid, or names what nothing fills in.
+    pub fn with(own: &BTreeMap<String, String>) -> Result<Self, PromptError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.add_template("agent", AGENT)?;
-        environment.add_template("json_mode", JSON_MODE)?;
-        environment.add_template("customer", CUSTOMER)?;
+        for (name, text) in FILES {
+            environment.add_template(name, text)?;
+        }
         phrases::add(&mut environment)?;
+        for (file, text) in own {
+            let fault = |error: PromptError| PromptError(format!("{file}: {}", error.0));
+            let stem = file.strip_suffix(".md").unwrap_or(file);
+            let language = file
+                .strip_prefix("phrases/")
+                .and_then(|name| name.strip_suffix(".toml"));
+            match language {
+                Some(language) => phrases::replace(&mut environment, language, text),
+                None if FILES.iter().any(|(name, _)| *name == stem) => {
+                    replace(&mut environment, stem, stem, text)
+                }
+                None => Err(PromptError(
+                    "there is no such prompt; there are agent.md, json_mode.md, customer.md and \
+                     phrases/LANGUAGE.toml"
+                        .to_owned(),
+                )),
+            }
+            .map_err(fault)?;
+        }
         Ok(Self { environment })
     }
 
@@ -86,6 +116,30 @@ impl Prompts {
         Words {
             prompts: self,
             language,
+        }
+    }
+}
+
+/// Puts a text in the place of a template. It may name what the `model` for it names.
+fn replace(
+    environment: &mut Environment<'static>,
+    name: &str,
+    model: &str,
+    text: &str,
+) -> Result<(), PromptError> {
+    let given = environment.get_template(model)?.undeclared_variables(false);
+    environment.add_template_owned(name.to_owned(), text.to_owned())?;
+    let named = environment.get_template(name)?.undeclared_variables(false);
+    let unknown: Option<&String> = named.difference(&given).min();
+    match unknown {
+        None => Ok(()),
+        Some(unknown) => {
+            let mut given: Vec<&str> = given.iter().map(String::as_str).collect();
+            given.sort_unstable();
+            Err(PromptError(format!(
+                "nothing fills in `{unknown}`; there are: {}",
+                given.join(", ")
+            )))
         }
     }
 }
@@ -190,6 +244,51 @@ mod tests {
                 .map(|name| (name.clone(), known.get_attr(name).unwrap()))
                 .collect();
             assert!(prompts.agent(context).is_err(), "{missing} is not missed");
+        }
+    }
+
+    fn own(file: &str, text: &str) -> Result<Prompts, PromptError> {
+        Prompts::with(&BTreeMap::from([(file.to_owned(), text.to_owned())]))
+    }
+
+    #[test]
+    fn a_file_takes_the_place_of_ours() {
+        let prompts = own("json_mode.md", "Answer in JSON, please.").unwrap();
+        assert_eq!(prompts.json_mode().unwrap(), "Answer in JSON, please.");
+        let prompts = own("phrases/en.toml", "link_label = \"Pay here\"").unwrap();
+        assert_eq!(prompts.words(Language::EN).plain("link_label"), "Pay here");
+        assert_eq!(prompts.words(Language::EN).plain("and"), "and");
+        let prompts = own("phrases/sv.toml", "link_label = \"Betala\"").unwrap();
+        let swedish: Language = "sv".parse().unwrap();
+        assert_eq!(prompts.words(swedish).plain("link_label"), "Betala");
+        assert_eq!(prompts.words(swedish).plain("and"), "and");
+    }
+
+    #[test]
+    fn a_file_that_cannot_take_its_place_says_why() {
+        let fault = |file: &str, text: &str| own(file, text).err().unwrap().to_string();
+        for (file, text, says) in [
+            ("agents.md", "", "agents.md: there is no such prompt"),
+            ("agent.md", "{% if %}", "agent.md: "),
+            (
+                "agent.md",
+                "{{ shopp }}",
+                "nothing fills in `shopp`; there are: ad, ",
+            ),
+            ("phrases/en.toml", "and = ", "phrases/en.toml: "),
+            (
+                "phrases/en.toml",
+                "nd = \"&\"",
+                "there is no phrase `nd`; did you mean `and`?",
+            ),
+            (
+                "phrases/en.toml",
+                "link_label = \"{{ sum }}\"",
+                "link_label: nothing fills in `sum`",
+            ),
+        ] {
+            let said = fault(file, text);
+            assert!(said.contains(says), "{said}");
         }
     }
 

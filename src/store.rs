@@ -104,6 +104,8 @@ pub struct Store {
     writer: Writer,
     deliveries: arrivals::Deliveries,
     handed_over: broadcast::Sender<ConversationId>,
+    /// Whether the folder outlives the process.
+    lasts: bool,
 }
 
 impl Store {
@@ -117,8 +119,21 @@ impl Store {
         Ok(Self {
             readers,
             writer: Writer::start(connection),
+            lasts: true,
             deliveries: arrivals::Deliveries::default(),
             handed_over: broadcast::channel(256).0,
+        })
+    }
+
+    /// The same in a folder that goes with the process: no write waits for the disk.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub async fn fleeting(folder: &Path) -> Result<Self, StoreError> {
+        let store = Self::open(folder).await?;
+        Ok(Self {
+            lasts: false,
+            ..store
         })
     }
 

@@ -23,7 +23,9 @@ pub use get_product::ProductAnswer;
 pub use hand_off_to_human::HandOff;
 pub use open_ticket::TicketAnswer;
 pub use payment_link::PaymentAnswer;
-pub use registry::{Annotations, CallContext, Caller, Registry, Tool, ToolError, ToolSpec};
+pub use registry::{
+    Annotations, CallContext, Caller, Registry, Tool, ToolError, ToolSpec, describe,
+};
 pub use search_catalog::CatalogAnswer;
 pub use search_policies::{PassageView, PoliciesAnswer};
 pub use view::{ProductView, has_feature};

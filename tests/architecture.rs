@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("events", &["domain"]),
     ("ports", &["domain"]),
     ("prompts", &["domain"]),
+    ("texts", &[]),
     // What is ours: the knowledge, the database, understanding.
     ("knowledge", &["domain", "ports", "understand"]),
     ("store", &["domain", "ports"]),
@@ -138,6 +139,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "retrieval",
             "store",
             "telemetry",
+            "texts",
             "tools",
             "understand",
             "web",

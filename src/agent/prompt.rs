@@ -127,7 +127,7 @@ pub fn tools(registry: &Registry) -> Vec<ToolDefinition> {
         .specs(Caller::Conversation)
         .map(|spec| ToolDefinition {
             name: spec.name.to_owned(),
-            description: spec.description.to_owned(),
+            description: spec.description.to_string(),
             input_schema: spec.input_schema.clone(),
         })
         .collect()

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::open::{AppError, encoder, folder, questions, space};
-use crate::config::{BuiltinEncoder, Config};
+use super::open::{AppError, Encoders, folder};
+use crate::config::Config;
 use crate::domain::Language;
 use crate::ports::{Filter, Generation, Index, IndexPoint};
 use crate::qdrant::EdgeIndex;
@@ -44,10 +44,7 @@ impl Corpus {
     /// When an encoder, the store or the index cannot be opened.
     pub async fn open(config: &Config, path: &Path) -> Result<Self, AppError> {
         folder(path)?;
-        let reader = encoder()?;
-        let both = config.embedding.encoder == BuiltinEncoder::E5;
-        let questions = if both { questions()? } else { None };
-        let space = Arc::new(space(config, &reader, questions.as_ref())?);
+        let space = Arc::new(Encoders::open(config)?.space());
         let wording = Wording::open(path);
         let reranker = Reranker::new(&config.retrieval.reranker)
             .map_err(|error| AppError::Configuration(error.to_string()))?;

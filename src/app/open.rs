@@ -17,6 +17,7 @@ use crate::qdrant::{EdgeIndex, RemoteIndex};
 use crate::rerank::Reranker;
 use crate::retrieval::{Builder, IndexingError, Retriever, Space, Wording};
 use crate::store::{Store, StoreError};
+use crate::texts::Texts;
 use crate::tools::{Registry, Workbench, registry};
 use crate::understand::e5::E5Encoder;
 use crate::understand::encoder::{EncoderError, SentenceEncoder};
@@ -130,26 +131,87 @@ pub struct App {
     pub templates: Vec<Definition>,
 }
 
+/// Everything that makes vectors.
+#[derive(Clone)]
+pub struct Encoders {
+    /// Makes vectors for understanding.
+    pub reader: Arc<dyn Embedder>,
+    /// Makes the second kind of vectors for understanding, where the index needs them anyway.
+    pub questions: Option<Arc<dyn Embedder>>,
+    /// Makes the vectors of the index, where an endpoint does.
+    pub endpoint: Option<Arc<dyn Embedder>>,
+}
+
+impl Encoders {
+    /// Those that the configuration wants.
+    ///
+    /// # Errors
+    /// When a model file is missing or broken, or the endpoint's address cannot be used.
+    pub fn open(config: &Config) -> Result<Self, AppError> {
+        let embedding = &config.embedding;
+        let (mut questions, mut endpoint) = (None, None);
+        match (embedding.provider, embedding.encoder) {
+            (EmbeddingProvider::Builtin, BuiltinEncoder::E5) => questions = Some(e5()?),
+            (EmbeddingProvider::Builtin, BuiltinEncoder::Use) => {}
+            (EmbeddingProvider::Openai, _) => {
+                let embedder: Arc<dyn Embedder> = Arc::new(OpenAiEmbedder::new(embedding)?);
+                endpoint = Some(embedder);
+            }
+        }
+        Ok(Self {
+            reader: encoder()?,
+            questions,
+            endpoint,
+        })
+    }
+
+    /// The space of the index.
+    #[must_use]
+    pub fn space(&self) -> Space {
+        match (&self.endpoint, &self.questions) {
+            (Some(endpoint), _) => Space::endpoint(Arc::clone(endpoint)),
+            (None, Some(questions)) => Space::both(Arc::clone(questions), Arc::clone(&self.reader)),
+            (None, None) => Space::sentence(Arc::clone(&self.reader)),
+        }
+    }
+}
+
 impl App {
     /// Opens the store, the knowledge and the index in a data folder, which is made when missing.
     ///
     /// # Errors
     /// [`AppError`], with what to do about it.
     pub async fn open(config: Config, data: &Path, public_url: &str) -> Result<Self, AppError> {
-        let config = Arc::new(config);
         folder(data)?;
-        let templates = super::templates::read(&config)?;
-        let knowledge = Arc::new(ArcSwap::from_pointee(read_knowledge(&config)?));
         let store = Store::open(data).await?;
+        let encoders = Encoders::open(&config)?;
+        Self::with(store, encoders, config, data, public_url).await
+    }
+
+    /// The same with a store and encoders that are open already.
+    ///
+    /// # Errors
+    /// [`AppError`], with what to do about it.
+    pub async fn with(
+        store: Store,
+        encoders: Encoders,
+        config: Config,
+        data: &Path,
+        public_url: &str,
+    ) -> Result<Self, AppError> {
+        let config = Arc::new(config);
+        let templates = super::templates::read(&config)?;
+        let texts = own_texts(&config)?;
+        let wrong = |fault: String| AppError::Configuration(format!("`agent.texts`: {fault}"));
+        let prompts = Prompts::with(&texts.prompts).map_err(|fault| wrong(fault.to_string()))?;
+        let knowledge = Arc::new(ArcSwap::from_pointee(read_knowledge(&config)?));
         if config.demo {
             store.seed_orders(knowledge.load().orders.clone()).await?;
         }
-        let reader = encoder()?;
-        let questions = match (config.embedding.provider, config.embedding.encoder) {
-            (EmbeddingProvider::Builtin, BuiltinEncoder::E5) => Some(e5()?),
-            (EmbeddingProvider::Builtin | EmbeddingProvider::Openai, _) => None,
-        };
-        let space = Arc::new(space(&config, &reader, questions.as_ref())?);
+        let space = Arc::new(encoders.space());
+        let Encoders {
+            reader, questions, ..
+        } = encoders;
         let index = index(&config, data)?;
         let wording = Wording::open(data);
         let reranker = Reranker::new(&config.retrieval.reranker)
@@ -168,15 +230,18 @@ impl App {
             payments: payment_provider(&config),
             link_milliseconds: config.payments.link_minutes.saturating_mul(60_000),
         };
+        let tools = registry(&workbench)
+            .described(&texts.tools)
+            .map_err(wrong)?;
         Ok(Self {
-            tools: Arc::new(registry(&workbench)),
+            tools: Arc::new(tools),
             builder: Builder::new(index, space, wording, store.clone()),
             config,
             data: data.to_owned(),
             store,
             knowledge,
             changes: watch::Sender::new(()),
-            prompts: Arc::new(Prompts::load()?),
+            prompts: Arc::new(prompts),
             reader,
             questions,
             retriever,
@@ -217,6 +282,13 @@ pub fn knowledge_source(config: &Config) -> KnowledgeSource {
     }
 }
 
+/// The texts that take the place of the program's own.
+pub fn own_texts(config: &Config) -> Result<Texts, AppError> {
+    let read = config.agent.texts.as_deref().map(Texts::read).transpose();
+    read.map(Option::unwrap_or_default)
+        .map_err(|fault| AppError::Configuration(format!("`agent.texts`: {fault}")))
+}
+
 /// The sentence encoder.
 pub fn encoder() -> Result<Arc<dyn Embedder>, AppError> {
     let encoder = SentenceEncoder::open(&config::models_folder().join(USE_FILE))?;
@@ -235,23 +307,6 @@ pub fn questions() -> Result<Option<Arc<dyn Embedder>>, AppError> {
         return Ok(None);
     }
     e5().map(Some)
-}
-
-/// The space of the index.
-pub fn space(
-    config: &Config,
-    reader: &Arc<dyn Embedder>,
-    questions: Option<&Arc<dyn Embedder>>,
-) -> Result<Space, AppError> {
-    Ok(match (config.embedding.provider, questions) {
-        (EmbeddingProvider::Builtin, Some(questions)) => {
-            Space::both(Arc::clone(questions), Arc::clone(reader))
-        }
-        (EmbeddingProvider::Builtin, None) => Space::sentence(Arc::clone(reader)),
-        (EmbeddingProvider::Openai, _) => {
-            Space::endpoint(Arc::new(OpenAiEmbedder::new(&config.embedding)?))
-        }
-    })
 }
 
 /// The payment provider's name; the demo's own page when nothing else is said in a demo.

@@ -133,6 +133,17 @@ impl App {
         Ok(model)
     }
 
+    /// Brings the index up to date with the knowledge as it was read.
+    ///
+    /// # Errors
+    /// What the embedder, the index or the store says.
+    pub async fn index(
+        &self,
+        progress: impl Fn(usize, usize) + Send + Sync,
+    ) -> Result<BuildReport, AppError> {
+        Ok(self.builder.build(self.points(), progress).await?)
+    }
+
     /// Reads the knowledge again and brings the index and the intents up to date with it.
     ///
     /// # Errors
@@ -143,7 +154,7 @@ impl App {
         progress: impl Fn(usize, usize) + Send + Sync,
     ) -> Result<BuildReport, AppError> {
         self.reload_knowledge()?;
-        let report = self.builder.build(self.points(), progress).await?;
+        let report = self.index(progress).await?;
         let understanding = self.understanding().await?;
         if let Some(prepared) = prepared {
             prepared.understanding.store(Arc::new(understanding));

@@ -34,6 +34,14 @@ pub enum Eval {
     /// Make reports of stored runs: a page, a summary for a pull request, JUnit XML and OpenTelemetry events; several
     /// runs stand side by side
     Report(report::Report),
+    /// Make a baseline of a stored run: what comparisons and gates need of it, without what was seen
+    Baseline {
+        /// The stored run
+        results: PathBuf,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Print the JSON Schema of suites; editors complete and check with it
     Schema,
     /// Compare two runs of the same cases: what got better, what got worse, and whether that is more than chance.
@@ -61,6 +69,7 @@ pub async fn run(shared: Shared, eval: Eval) -> Result<(), Failure> {
         Eval::Import(args) => import::run(&shared, &args),
         Eval::Trec(args) => trec::run(&args),
         Eval::Report(args) => report::report(&args),
+        Eval::Baseline { results, out } => run::baseline(&results, &out),
         Eval::Schema => json(&eval::schema()),
         Eval::Compare {
             base,

@@ -8,8 +8,9 @@ use tokio_util::task::TaskTracker;
 
 use super::output::{note, progress};
 use super::{Failure, Shared};
-use crate::app::{App, AppError, Command, Prepared, Remote, perform};
+use crate::app::{App, AppError, Command, Encoders, Prepared, Remote, perform};
 use crate::retrieval::IndexingError;
+use crate::store::Store;
 
 /// The shop behind a command.
 pub enum Session {
@@ -74,7 +75,12 @@ impl Local {
 
     async fn without_index(shared: Shared) -> Result<Self, Failure> {
         let public_url = public_url(&shared);
-        let app = Arc::new(App::open(shared.config, &shared.data, &public_url).await?);
+        let app = App::open(shared.config, &shared.data, &public_url).await?;
+        Self::of(app).await
+    }
+
+    async fn of(app: App) -> Result<Self, Failure> {
+        let app = Arc::new(app);
         let prepared = app.prepare().await?;
         Ok(Self {
             app,
@@ -84,9 +90,15 @@ impl Local {
         })
     }
 
-    /// Opens the folder in this process, the index up to date with the knowledge.
-    pub async fn up_to_date(shared: Shared) -> Result<Self, Failure> {
-        let local = Self::without_index(shared).await?;
+    /// Opens the folder of a store in this process, the index up to date with the knowledge.
+    pub async fn up_to_date(
+        store: Store,
+        encoders: Encoders,
+        shared: Shared,
+    ) -> Result<Self, Failure> {
+        let public_url = public_url(&shared);
+        let app = App::with(store, encoders, shared.config, &shared.data, &public_url);
+        let local = Self::of(app.await?).await?;
         local.index().await?;
         Ok(local)
     }
@@ -104,11 +116,7 @@ impl Local {
 
     /// Brings the index up to date. Without the embedding endpoint, words have to do.
     async fn index(&self) -> Result<(), Failure> {
-        let built = self
-            .app
-            .reindex(Some(&self.prepared), progress("index"))
-            .await;
-        match built {
+        match self.app.index(progress("index")).await {
             Err(AppError::Indexing(IndexingError::Embed(error))) => {
                 note(&format!("sportello: searching by words only: {error}"));
                 let words = self.app.builder.build_words(self.app.points()).await;

@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::output::{json, line};
 use super::session::Session;
 use super::{Failure, Shared};
-use crate::app::Command;
+use crate::app::{Command, own_texts};
 use crate::domain::Language;
-use crate::tools::{Caller, specs};
+use crate::tools::{Caller, describe, specs};
 
 /// What `tools` does.
 #[derive(Debug, clap::Subcommand)]
@@ -37,7 +37,7 @@ pub enum Tools {
 /// Lists or calls.
 pub async fn run(shared: Shared, tools: Tools) -> Result<(), Failure> {
     match tools {
-        Tools::List { json } => list(json),
+        Tools::List { json } => list(&shared, json),
         Tools::Call {
             name,
             arguments,
@@ -47,8 +47,11 @@ pub async fn run(shared: Shared, tools: Tools) -> Result<(), Failure> {
     }
 }
 
-fn list(as_json: bool) -> Result<(), Failure> {
-    let specs = specs();
+fn list(shared: &Shared, as_json: bool) -> Result<(), Failure> {
+    let mut specs = specs();
+    let own = own_texts(&shared.config)?.tools;
+    describe(&mut specs, &own)
+        .map_err(|fault| Failure::Wrong(format!("`agent.texts`: {fault}")))?;
     if as_json {
         return json(&specs);
     }

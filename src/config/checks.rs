@@ -89,6 +89,13 @@ fn shop(config: &Config, findings: &mut Findings) {
         );
         findings.add(&["knowledge.path"], message);
     }
+    if let Some(path) = config.agent.texts.as_ref().filter(|path| !path.is_dir()) {
+        let message = format!(
+            "`agent.texts`: there is no folder {}; name the one that holds prompts/ or tools/",
+            path.display()
+        );
+        findings.add(&["agent.texts"], message);
+    }
 }
 
 fn server(config: &Config, findings: &mut Findings) {

@@ -189,6 +189,7 @@ fn tidied(mut config: Config, draft: &Draft, file: Option<&Path>) -> Config {
     };
     let paths = [
         ("/knowledge/path", &mut config.knowledge.path),
+        ("/agent/texts", &mut config.agent.texts),
         ("/whatsapp/templates", &mut config.whatsapp.templates),
     ];
     for (pointer, path) in paths {

@@ -306,6 +306,8 @@ pub struct Agent {
     pub upset_below: f32,
     /// What tells customers that this is an AI, by language; `{shop}` is the shop's name.
     pub disclosure: BTreeMap<Language, String>,
+    /// A folder whose `prompts/` and `tools/` take the place of the program's own texts, file by file.
+    pub texts: Option<PathBuf>,
 }
 
 impl Default for Agent {
@@ -321,6 +323,7 @@ impl Default for Agent {
             misunderstandings: 3,
             upset_below: -0.75,
             disclosure: BTreeMap::new(),
+            texts: None,
         }
     }
 }

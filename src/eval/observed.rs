@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{Holder, Language, Outcome, Polarity, TurnTrace};
+use crate::domain::{ConversationId, Holder, Language, Outcome, Polarity, TurnTrace};
 
 /// What was seen of one case.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(tag = "seen", rename_all = "snake_case")]
 pub enum Observed {
     /// A message, understood.
@@ -55,6 +55,9 @@ pub enum Observed {
         /// Why.
         reason: String,
     },
+    /// It is not kept: the run is a baseline.
+    #[default]
+    Unkept,
 }
 
 /// A conversation as it went.
@@ -67,6 +70,12 @@ pub struct Talked {
     /// Why it broke off, when it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broke_off: Option<String>,
+    /// Numbers of the orders that were made in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<String>,
+    /// Which conversation it was, while the run lasts.
+    #[serde(skip)]
+    pub conversation: Option<ConversationId>,
 }
 
 /// One turn.
@@ -132,16 +141,18 @@ impl TurnSeen {
 }
 
 impl Observed {
+    /// Whether there is nothing to judge again.
+    #[must_use]
+    pub fn is_unkept(&self) -> bool {
+        matches!(self, Self::Unkept)
+    }
+
     /// The turns of a conversation.
     #[must_use]
     pub fn turns(&self) -> &[TurnSeen] {
-        match self {
-            Self::Talked(talked) => &talked.turns,
-            Self::Understood { .. }
-            | Self::Ranked { .. }
-            | Self::Called { .. }
-            | Self::Failed { .. }
-            | Self::Skipped { .. } => &[],
-        }
+        let Self::Talked(talked) = self else {
+            return &[];
+        };
+        &talked.turns
     }
 }

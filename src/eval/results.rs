@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::case::{Case, Kind, Words};
 use super::gates::{Gate, GateResult};
@@ -120,6 +121,7 @@ pub struct CaseResult {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scores: BTreeMap<String, f64>,
     /// What was seen: enough to judge it again.
+    #[serde(default, skip_serializing_if = "Observed::is_unkept")]
     pub observed: Observed,
     /// What the model was last asked, message by message, where the case failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -327,7 +329,7 @@ impl Results {
                 let found = known
                     .get(&(kind, language, name))
                     .or_else(|| known.get(&(kind, None, name)));
-                let (suite, case) = found?;
+                let (suite, case) = found.filter(|_| !result.observed.is_unkept())?;
                 let judged = CaseResult::new(suite, case, result.repeat, result.observed);
                 Some(CaseResult {
                     prompt: result.prompt,
@@ -337,11 +339,44 @@ impl Results {
             .collect();
         if cases.is_empty() {
             return Err(ResultsFault(
-                "the suites have none of the cases of this run; name the suites that it ran"
+                "the suites have none of the cases of this run, or it is a baseline, which keeps nothing to judge; \
+                 name a run and the suites that it ran"
                     .to_owned(),
             ));
         }
         Ok(Self::new(suites, about, cases, baseline))
+    }
+
+    /// What comparisons and gates need of a run, without what was seen: small enough to stand beside the suites.
+    #[must_use]
+    pub fn as_baseline(mut self) -> Self {
+        for case in &mut self.cases {
+            case.observed = Observed::Unkept;
+            case.said.clear();
+            case.prompt.clear();
+            case.faults.clear();
+        }
+        self.milliseconds = None;
+        self
+    }
+
+    /// The same as JSON with one entry of every list a line, so that versions of it can be compared.
+    ///
+    /// # Errors
+    /// What serde says.
+    pub fn one_a_line(&self) -> Result<String, serde_json::Error> {
+        let Value::Object(fields) = serde_json::to_value(self)? else {
+            return Ok(String::new());
+        };
+        let fields = fields.iter().map(|(name, value)| match value {
+            Value::Array(entries) => {
+                let entries: Vec<String> = entries.iter().map(Value::to_string).collect();
+                format!("\"{name}\": [\n{}\n]", entries.join(",\n"))
+            }
+            value => format!("\"{name}\": {value}"),
+        });
+        let fields: Vec<String> = fields.collect();
+        Ok(format!("{{\n{}\n}}\n", fields.join(",\n")))
     }
 
     /// A measure of the run.

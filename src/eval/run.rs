@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 
+use super::asked::LastAsked;
 use super::case::{Case, Expect, Kind, RetrievalCase, ToolCallCase, Words};
-use super::cassette::CaseRun;
+use super::cassette::{CaseBook, CaseRun};
 use super::observed::{Observed, Talked};
 use super::ranking::DEPTH;
 use super::results::CaseResult;
@@ -15,6 +16,7 @@ use super::suite::Suite;
 use super::talks::{conversation, texts};
 use crate::app::{App, AppError, Prepared, Readers};
 use crate::domain::{ConversationId, Language};
+use crate::knowledge::Knowledge;
 use crate::ports::{ChatModel, Filter, ModelMessage, ModelRequest, ToolDefinition, TurnFacts};
 use crate::retrieval::{Query, SearchLegs};
 use crate::tools::Caller;
@@ -37,6 +39,10 @@ pub struct Runner<'a> {
     pub customer: Option<&'a (dyn Fn(CaseRun) -> Arc<dyn ChatModel> + Send + Sync)>,
     /// The model for cases that ask it directly.
     pub direct: &'a (dyn Fn(CaseRun) -> Arc<dyn ChatModel> + Send + Sync),
+    /// Told what differs from run to run, for recordings.
+    pub book: Option<&'a CaseBook>,
+    /// What the agent's model was asked last.
+    pub asked: &'a LastAsked,
     /// How often every conversation runs.
     pub repeats: u32,
     /// Cases run at once.
@@ -52,7 +58,7 @@ pub struct Selection<'a> {
 }
 
 impl Runner<'_> {
-    /// Runs what is selected of a suite; in the suite's order, repeats of a case one after the other.
+    /// Runs what is selected of a suite; the results are in no certain order.
     ///
     /// # Errors
     /// [`AppError::Configuration`] when a case names something that the shop does not have; else when the
@@ -63,12 +69,31 @@ impl Runner<'_> {
         selection: &Selection<'_>,
     ) -> Result<Vec<CaseResult>, AppError> {
         known(self.app, suite)?;
-        let mut results: Vec<((usize, u32), CaseResult)> = Vec::new();
+        let documents = Documents::of(&self.app.knowledge.load());
+        let mut results: Vec<CaseResult> = Vec::new();
         let wanted: Vec<(usize, &Case)> = suite.cases.iter().enumerate().collect();
         let mut take = |place: usize, repeat: u32, observed: Observed| {
-            let result = CaseResult::new(&suite.name, &suite.cases[place], repeat, observed);
+            let case = &suite.cases[place];
+            let talked = match &observed {
+                Observed::Talked(talked) => talked.conversation.as_ref(),
+                Observed::Understood { .. }
+                | Observed::Ranked { .. }
+                | Observed::Called { .. }
+                | Observed::Failed { .. }
+                | Observed::Skipped { .. }
+                | Observed::Unkept => None,
+            };
+            let asked = talked.map_or_else(Vec::new, |id| self.asked.take(id));
+            let mut result = CaseResult::new(&suite.name, case, repeat, observed);
+            if !result.passed {
+                result.prompt = asked;
+                let absent = documents.absent(case);
+                result.faults.extend(absent.map(|name| {
+                    format!("the shop has no `{name}` any more, or never had; the case names it")
+                }));
+            }
             (selection.judged)(&result);
-            results.push(((place, repeat), result));
+            results.push(result);
         };
         let once = |case: &Case| (selection.wanted)(case, 0);
         let messages: Vec<(usize, &Case)> = wanted
@@ -80,16 +105,11 @@ impl Runner<'_> {
             take(place, 0, observed);
         }
         let understanding = self.prepared.understanding.load_full();
-        let searches = wanted.iter().filter_map(|(place, case)| match case {
-            Case::Retrieval(of) if once(case) => Some((*place, of)),
-            Case::Intent(_)
-            | Case::Sentiment(_)
-            | Case::Language(_)
-            | Case::Retrieval(_)
-            | Case::ToolCall(_)
-            | Case::Conversation(_)
-            | Case::Simulation(_)
-            | Case::Safety(_) => None,
+        let searches = wanted.iter().filter_map(|(place, case)| {
+            let Case::Retrieval(of) = case else {
+                return None;
+            };
+            once(case).then_some((*place, of))
         });
         let mut searches = futures::stream::iter(searches)
             .map(|(place, case)| {
@@ -116,8 +136,7 @@ impl Runner<'_> {
             take(place, repeat, observed);
         }
         drop(talks);
-        results.sort_by_key(|(place, _)| *place);
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        Ok(results)
     }
 
     /// The cases that are one message to understand.
@@ -203,7 +222,8 @@ impl Runner<'_> {
         let session = run.session();
         match case {
             Case::Conversation(case) => {
-                Observed::Talked(conversation(self.app, case, session).await)
+                let talked = conversation(self.app, case, session, self.book);
+                Observed::Talked(talked.await)
             }
             Case::ToolCall(case) if !case.functions.is_empty() => self.ask(case, run).await,
             Case::ToolCall(case) => {
@@ -268,10 +288,13 @@ impl Runner<'_> {
 /// A run of a case, as conversations and recordings name it. `repeat` is counted from 0.
 #[must_use]
 pub fn case_run(case: &Case, repeat: u32) -> CaseRun {
-    CaseRun::new(
-        format!("{}-{}", case.kind().name(), case.name()),
-        repeat + 1,
-    )
+    CaseRun::new(recording(case.kind(), case.name()), repeat + 1)
+}
+
+/// The name of a case's recording.
+#[must_use]
+pub fn recording(kind: Kind, case: &str) -> String {
+    format!("{}-{case}", kind.name())
 }
 
 /// Scores are kept to four decimals: the rest differs between processors.
@@ -300,15 +323,59 @@ fn talks(case: &Case) -> bool {
     )
 }
 
-/// A case that names what is not there could never pass.
+/// The documents that suites name and the shop does not have, in the suites' order.
+#[must_use]
+pub fn absent(app: &App, suites: &[&Suite]) -> Vec<String> {
+    let documents = Documents::of(&app.knowledge.load());
+    let mut absent: Vec<String> = Vec::new();
+    for case in suites.iter().flat_map(|suite| &suite.cases) {
+        for name in documents.absent(case) {
+            if !absent.iter().any(|known| known == name) {
+                absent.push(name.to_owned());
+            }
+        }
+    }
+    absent
+}
+
+/// The documents of a shop, products among them.
+struct Documents(HashSet<String>);
+
+impl Documents {
+    fn of(knowledge: &Knowledge) -> Self {
+        let products = knowledge.products.iter().map(|product| product.id.as_str());
+        let documents = knowledge.documents.iter();
+        let documents = documents.map(|document| document.id.as_str());
+        Self(products.chain(documents).map(str::to_owned).collect())
+    }
+
+    /// Those that a case names and the shop does not have.
+    fn absent<'c>(&self, case: &'c Case) -> impl Iterator<Item = &'c str> {
+        let named: Vec<&'c str> = match case {
+            Case::Retrieval(case) => case.relevant.grades().keys().copied().collect(),
+            Case::Conversation(case) => {
+                let turns = case.turns.iter();
+                turns.flat_map(|turn| documents(&turn.expect)).collect()
+            }
+            Case::Simulation(case) => documents(&case.expect).collect(),
+            Case::Intent(_)
+            | Case::Sentiment(_)
+            | Case::Language(_)
+            | Case::ToolCall(_)
+            | Case::Safety(_) => Vec::new(),
+        };
+        named.into_iter().filter(|name| !self.0.contains(*name))
+    }
+}
+
+fn documents(expect: &Expect) -> impl Iterator<Item = &str> {
+    let named = expect.source.iter().chain(&expect.passages);
+    named.map(String::as_str)
+}
+
+/// A case that names an intent or a tool that is not there could never pass.
 fn known(app: &App, suite: &Suite) -> Result<(), AppError> {
     let knowledge = app.knowledge.load();
-    let products = knowledge.products.iter().map(|product| product.id.as_str());
-    let documents = knowledge
-        .documents
-        .iter()
-        .map(|document| document.id.as_str());
-    let documents: HashSet<&str> = products.chain(documents).collect();
     let intents: HashSet<&str> = knowledge
         .intents
         .iter()
@@ -319,21 +386,18 @@ fn known(app: &App, suite: &Suite) -> Result<(), AppError> {
         .specs(Caller::Conversation)
         .map(|tool| tool.name)
         .collect();
-    let check = |what: &str, set: &dyn Fn(&str) -> bool, name: &str| {
-        if set(name) {
+    let check = |what: &str, set: &HashSet<&str>, name: &str| {
+        if set.contains(name) {
             return Ok(());
         }
         Err(AppError::Configuration(format!(
             "the suite names the {what} `{name}`, which the shop does not have"
         )))
     };
-    let document = |name: &str| check("document", &|name| documents.contains(name), name);
-    let intent = |name: &str| check("intent", &|name| intents.contains(name), name);
-    let tool = |name: &str| check("tool", &|name| tools.contains(name), name);
+    let intent = |name: &str| check("intent", &intents, name);
+    let tool = |name: &str| check("tool", &tools, name);
     let expected = |expect: &Expect| {
         expect.intent.iter().try_for_each(|name| intent(name))?;
-        let mut documents_named = expect.source.iter().chain(&expect.passages);
-        documents_named.try_for_each(|name| document(name))?;
         let calls = expect.calls.iter().map(|call| &call.name);
         let mut tools = expect.tools.iter().chain(&expect.not_tools).chain(calls);
         tools.try_for_each(|name| tool(name))
@@ -341,13 +405,7 @@ fn known(app: &App, suite: &Suite) -> Result<(), AppError> {
     for case in &suite.cases {
         match case {
             Case::Intent(case) => intent(&case.intent)?,
-            Case::Sentiment(_) | Case::Language(_) | Case::Safety(_) => {}
-            Case::Retrieval(case) => {
-                case.relevant
-                    .grades()
-                    .keys()
-                    .try_for_each(|name| document(name))?;
-            }
+            Case::Sentiment(_) | Case::Language(_) | Case::Retrieval(_) | Case::Safety(_) => {}
             Case::ToolCall(case) if case.functions.is_empty() => {
                 case.tools.iter().try_for_each(|call| tool(&call.name))?;
             }

@@ -31,7 +31,7 @@ pub struct Scored {
 pub fn score(case: &Case, seen: &Observed) -> Scored {
     match (case, seen) {
         (_, Observed::Failed { reason }) => failed(reason),
-        (_, Observed::Skipped { .. }) => Scored::default(),
+        (_, Observed::Skipped { .. } | Observed::Unkept) => Scored::default(),
         (Case::Intent(case), Observed::Understood { intent, .. }) => label(&case.intent, intent),
         (Case::Sentiment(case), Observed::Understood { sentiment, .. }) => {
             label(case.label.name(), sentiment.name())

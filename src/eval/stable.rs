@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use regex::Regex;
 use serde_json::Value;
 
+use super::observed::Observed;
 use super::results::Results;
 
 /// Our identifiers, short names of tickets, and moments.
@@ -26,13 +27,19 @@ impl Results {
                 continue;
             };
             let mut known = BTreeMap::new();
+            if let Observed::Talked(talked) = &case.observed {
+                for (number, order) in talked.orders.iter().enumerate() {
+                    known.insert(order.clone(), format!("ORDER-{}", number + 1));
+                }
+            }
             collect(&seen, &identifier, &mut known);
             replace(&mut seen, &known, &moment);
             if let Ok(observed) = serde_json::from_value(seen) {
                 case.observed = observed;
             }
-            for fault in &mut case.faults {
-                *fault = stood_in(fault, &known, &moment);
+            let said = case.prompt.iter_mut().map(|[_, text]| text);
+            for text in case.faults.iter_mut().chain(said) {
+                *text = stood_in(text, &known, &moment);
             }
         }
         self

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::case::{ConversationCase, Turn, Words};
+use super::cassette::CaseBook;
 use super::manners::Manners;
 use super::observed::{Talked, TurnSeen};
 use crate::app::{App, Said, Talk};
@@ -20,6 +21,8 @@ pub struct Conversation<'a> {
     session: String,
     phone: Option<&'a str>,
     id: Option<ConversationId>,
+    /// Told what differs from run to run.
+    book: Option<&'a CaseBook>,
     /// The payment link shown last.
     link: Option<String>,
     manners: Manners<'a>,
@@ -29,8 +32,14 @@ pub struct Conversation<'a> {
 }
 
 /// Runs a scripted conversation. `session` names its customer.
-pub async fn conversation(app: &App, case: &ConversationCase, session: String) -> Talked {
+pub async fn conversation(
+    app: &App,
+    case: &ConversationCase,
+    session: String,
+    book: Option<&CaseBook>,
+) -> Talked {
     let mut talk = Conversation::new(app, session, case.phone.as_deref());
+    talk.book = book;
     for turn in &case.turns {
         let went = if turn.paid {
             talk.pay().await
@@ -68,6 +77,7 @@ impl<'a> Conversation<'a> {
             session,
             phone,
             id: None,
+            book: None,
             link: None,
             manners: Manners::new(app),
             talked: Talked::default(),
@@ -101,7 +111,14 @@ impl<'a> Conversation<'a> {
     }
 
     async fn pay(&mut self) -> bool {
-        let said = self.paid().await;
+        let paid = self.paid().await;
+        let said = paid.map(|(said, order)| {
+            if let Some(book) = self.book {
+                book.fresh(&said.conversation, &order);
+            }
+            self.talked.orders.push(order);
+            said
+        });
         self.take(&[], said, true).await
     }
 
@@ -158,12 +175,13 @@ impl<'a> Conversation<'a> {
         if self.talked.state == Value::Null && self.talked.broke_off.is_none() {
             self.talked.broke_off = Some("the conversation cannot be read back".to_owned());
         }
+        self.talked.conversation = self.id;
         self.talked
     }
 
     /// Pays the link shown last the way the demo's page does. Providers repeat themselves, so it is said
-    /// twice; the customer must read of it once.
-    async fn paid(&self) -> Result<Said, String> {
+    /// twice; the customer must read of it once. Answers the order's number, too.
+    async fn paid(&self) -> Result<(Said, String), String> {
         let (Some(conversation), Some(link)) = (self.id.clone(), self.link.clone()) else {
             return Err("there is no payment link to pay".to_owned());
         };
@@ -183,7 +201,7 @@ impl<'a> Conversation<'a> {
         if !thanks.text.contains(order.as_str()) {
             return Err(format!("the order {order} is not named: {}", thanks.text));
         }
-        Ok(Said {
+        let said = Said {
             conversation,
             outcome: Outcome::Answered {
                 answer: thanks,
@@ -191,7 +209,8 @@ impl<'a> Conversation<'a> {
             },
             trace: TurnTrace::default(),
             holder: Holder::Agent,
-        })
+        };
+        Ok((said, order.as_str().to_owned()))
     }
 
     /// What the agent said so far.

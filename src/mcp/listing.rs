@@ -92,7 +92,7 @@ fn tool(spec: &ToolSpec, customer: Option<bool>, asks: bool) -> Tool {
         input["properties"][confirm::ARGUMENT] = confirm::parameter();
         output = confirm::output(&output);
     }
-    Tool::new(spec.name, spec.description, object(&input))
+    Tool::new(spec.name, spec.description.clone(), object(&input))
         .with_title(spec.title)
         .with_raw_output_schema(object(&output))
         .with_annotations(ToolAnnotations::from_raw(

@@ -22,6 +22,31 @@ pub fn add(environment: &mut Environment<'static>) -> Result<(), PromptError> {
     Ok(())
 }
 
+/// Puts phrases of a shop in the place of ours. Each is one that English has.
+pub fn replace(
+    environment: &mut Environment<'static>,
+    language: &str,
+    file: &str,
+) -> Result<(), PromptError> {
+    for (key, text) in read(language, file)? {
+        let english = format!("en/{key}");
+        if environment.get_template(&english).is_err() {
+            let known = environment.templates().filter_map(|(name, _)| {
+                let known = name.strip_prefix("en/")?;
+                Some((strsim::osa_distance(&key, known), known))
+            });
+            let meant = known.min().map_or_else(String::new, |(_, known)| {
+                format!("; did you mean `{known}`?")
+            });
+            return Err(PromptError(format!("there is no phrase `{key}`{meant}")));
+        }
+        let name = format!("{language}/{key}");
+        super::replace(environment, &name, &english, &text)
+            .map_err(|error| PromptError(format!("{key}: {}", error.0)))?;
+    }
+    Ok(())
+}
+
 fn read(language: &str, file: &str) -> Result<Vec<(String, String)>, PromptError> {
     let table: toml::Table = file
         .parse()

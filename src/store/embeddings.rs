@@ -31,7 +31,7 @@ impl Store {
         Ok(known)
     }
 
-    /// Keeps vectors.
+    /// Keeps vectors. Nobody waits for the disk: what a crash takes away is made again.
     ///
     /// # Errors
     /// What the database says.
@@ -41,7 +41,7 @@ impl Store {
         vectors: Vec<(String, Vec<f32>)>,
     ) -> Result<(), StoreError> {
         let model = model.to_owned();
-        self.write(move |connection| {
+        self.write_repeatable(move |connection| {
             Box::pin(async move {
                 for (hash, vector) in &vectors {
                     sqlx::query(

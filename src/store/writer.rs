@@ -143,7 +143,7 @@ impl Store {
         let job = Pending {
             work: Some(work),
             result: None,
-            lasts,
+            lasts: lasts && self.lasts,
             waiting,
         };
         self.writer.place().await?.send(Box::new(job));

@@ -1,5 +1,7 @@
 //! The registry: schemas, validation and dispatch.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,6 +12,9 @@ use serde_json::Value;
 
 use super::faults;
 use crate::domain::{ContactId, ConversationId, Language, Scope, TokenId, TurnId};
+
+/// Characters of a description: some clients cut longer ones.
+const DESCRIPTION: usize = 500;
 
 /// Who calls a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -189,7 +194,7 @@ pub struct ToolSpec {
     /// A title for people.
     pub title: &'static str,
     /// When to use it.
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
     /// JSON Schema (2020-12) of the arguments, closed and without references.
     pub input_schema: Value,
     /// JSON Schema (2020-12) of the result.
@@ -210,7 +215,7 @@ impl ToolSpec {
         Self {
             name: T::NAME,
             title: T::TITLE,
-            description: T::DESCRIPTION.trim(),
+            description: T::DESCRIPTION.trim().into(),
             input_schema: closed_schema::<T::Args>(),
             output_schema: closed_schema::<T::Output>(),
             annotations: T::ANNOTATIONS,
@@ -222,6 +227,35 @@ impl ToolSpec {
             scope: T::SCOPE,
         }
     }
+}
+
+/// Puts a shop's own descriptions, by the tool's name, in the place of ours.
+///
+/// # Errors
+/// A text for a tool that is not there, an empty one, or one longer than clients take.
+pub fn describe<'a>(
+    specs: impl IntoIterator<Item = &'a mut ToolSpec>,
+    own: &BTreeMap<String, String>,
+) -> Result<(), String> {
+    let mut specs: Vec<&mut ToolSpec> = specs.into_iter().collect();
+    for (name, text) in own {
+        let text = text.trim();
+        let length = text.chars().count();
+        if length == 0 || length > DESCRIPTION {
+            return Err(format!(
+                "tools/{name}.md has {length} characters; a description has 1 to {DESCRIPTION}"
+            ));
+        }
+        let Some(spec) = specs.iter_mut().find(|spec| spec.name == name) else {
+            let names: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
+            return Err(format!(
+                "tools/{name}.md describes no tool; there are: {}",
+                names.join(", ")
+            ));
+        };
+        spec.description = text.to_owned().into();
+    }
+    Ok(())
 }
 
 type Handler = Arc<
@@ -273,6 +307,15 @@ impl Registry {
             handler,
         });
         self
+    }
+
+    /// The same with a shop's own descriptions; see [`describe`].
+    ///
+    /// # Errors
+    /// Those of [`describe`].
+    pub fn described(mut self, own: &BTreeMap<String, String>) -> Result<Self, String> {
+        describe(self.entries.iter_mut().map(|entry| &mut entry.spec), own)?;
+        Ok(self)
     }
 
     /// The tools this caller may use, in order.

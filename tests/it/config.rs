@@ -11,10 +11,11 @@ use sportello::config::{self, Config, Flag, PaymentProvider, ToolMode};
 const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sportello.toml");
 
 /// The keys whose default is that they are not set.
-const WITHOUT_DEFAULT: [&str; 31] = [
+const WITHOUT_DEFAULT: [&str; 32] = [
     "server.public_url",
     "server.api_token",
     "agent.disclosure",
+    "agent.texts",
     "whatsapp.catalog_id",
     "whatsapp.templates",
     "whatsapp.code_template",
@@ -168,7 +169,7 @@ fn the_default_file_documents_every_key_once_with_its_default() {
 #[test]
 fn everything_in_the_default_file_can_be_switched_on() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["knowledge", "templates"] {
+    for name in ["knowledge", "templates", "texts"] {
         fs::create_dir(folder.path().join(name)).unwrap();
     }
     let mut text = fs::read_to_string(DEFAULT_FILE).unwrap();
@@ -179,6 +180,7 @@ fn everything_in_the_default_file_can_be_switched_on() {
     fs::write(&path, text).unwrap();
     let config = config::load(Some(&path), pairs(&[]), &[]).unwrap();
     assert_eq!(config.knowledge.path, Some(folder.path().join("knowledge")));
+    assert_eq!(config.agent.texts, Some(folder.path().join("texts")));
     assert_eq!(config.payments.provider, Some(PaymentProvider::Stripe));
     assert_eq!(config.whatsapp.numbers.len(), 1);
 }
@@ -406,6 +408,10 @@ fn what_belongs_together_is_checked_together() {
         (
             "[knowledge]\npath = \"nowhere\"",
             "sportello.toml:2: `knowledge.path`: there is no folder",
+        ),
+        (
+            "[agent]\ntexts = \"nowhere\"",
+            "sportello.toml:2: `agent.texts`: there is no folder",
         ),
         (
             "listen = \"x\"",

@@ -57,6 +57,8 @@ mod understand;
 #[cfg(test)]
 mod understand_odd;
 #[cfg(test)]
+mod variants;
+#[cfg(test)]
 mod web;
 #[cfg(test)]
 mod whatsapp;

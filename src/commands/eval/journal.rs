@@ -52,9 +52,9 @@ impl Journal {
         })
     }
 
-    /// What an earlier run has judged.
-    pub fn known(&self) -> Vec<CaseResult> {
-        self.known.clone()
+    /// Takes out what an earlier run has judged.
+    pub fn known(&mut self) -> Vec<CaseResult> {
+        std::mem::take(&mut self.known)
     }
 
     /// Keeps a case. A disk that takes no more costs only the going on.

@@ -7,8 +7,8 @@ use super::shop::Shop;
 use crate::app::Prepared;
 use crate::commands::Failure;
 use crate::eval::{
-    Budget, CaseRun, MissingRecording, Model, ModelSpec, OBEDIENT, Obedient, Paces, Price, Suite,
-    Taping, Wired, Wiring,
+    Budget, CaseBook, CaseRun, Cassette, LastAsked, MissingRecording, Model, ModelSpec, OBEDIENT,
+    Obedient, Paces, Price, Replayer, Suite, Taping, Wired, Wiring,
 };
 
 /// Calls to one provider at once.
@@ -75,9 +75,25 @@ impl Purse {
         }
     }
 
-    /// Which limit is reached, once something was refused for it.
-    pub fn spent(&self) -> Option<String> {
-        self.budget.exhausted().filter(|_| self.budget.refused())
+    /// Whether something was refused because the budget is spent.
+    pub fn is_spent(&self) -> bool {
+        self.budget.refused()
+    }
+
+    /// Why the run is not complete: the budget is spent, or a provider failed.
+    pub fn fault(&self) -> Option<String> {
+        if let Some(reached) = self.budget.exhausted().filter(|_| self.is_spent()) {
+            return Some(format!("the budget is spent: {reached}"));
+        }
+        let spent = self.budget.spent();
+        let failing = spent.iter().find(|spent| spent.failed > 0)?;
+        Some(format!(
+            "{} of {} calls to {} failed, and what they were for was answered without it; the last one: {}",
+            failing.failed,
+            failing.failed + failing.calls,
+            failing.model,
+            failing.failure.as_deref().unwrap_or("-")
+        ))
     }
 
     /// What everything cost so far, where prices were given.
@@ -108,17 +124,23 @@ impl Models {
         self.replay.is_some() || self.model.iter().all(named)
     }
 
-    /// What is done with recordings of a model. Several models have a folder each.
-    fn taping(&self, spec: &ModelSpec) -> Taping {
-        let own = |folder: &PathBuf| match self.model.len() {
+    /// What is done with recordings of a model. Several models and several variants have a folder each; what was
+    /// recorded without the variant is replayed where it has none.
+    fn taping(&self, spec: &ModelSpec, variant: Option<&str>) -> Taping {
+        let of_model = |folder: &PathBuf| match self.model.len() {
             1 => folder.clone(),
             _ => folder.join(spec.folder()),
+        };
+        let own = |folder: &PathBuf| match variant {
+            Some(variant) => of_model(folder).join(variant),
+            None => of_model(folder),
         };
         if let Some(folder) = &self.record {
             return Taping::Record(own(folder));
         }
         if let Some(folder) = &self.replay {
-            return Taping::Replay(own(folder));
+            let varied = Some(own(folder)).filter(|folder| folder.is_dir());
+            return Taping::Replay(varied.unwrap_or_else(|| of_model(folder)));
         }
         let missing = self.record_missing.as_ref();
         missing.map_or(Taping::Off, |folder| Taping::Fill(own(folder)))
@@ -154,6 +176,7 @@ impl Asked {
         models: &Models,
         purse: &Purse,
         suites: &[Suite],
+        variant: Option<&str>,
     ) -> Result<Ready, Failure> {
         let prepared = &shop.local.prepared;
         let Self::Spec(spec) = self else {
@@ -171,7 +194,7 @@ impl Asked {
             budget: Arc::clone(&purse.budget),
             paces: &purse.paces,
         };
-        let wired = wiring.model(spec, &models.taping(spec))?;
+        let wired = wiring.model(spec, &models.taping(spec, variant))?;
         let customer = match &models.customer {
             None => None,
             Some(text) => {
@@ -202,6 +225,13 @@ impl Ready {
         Some(Box::new(move |run| wired.beside(Arc::clone(&model), run)))
     }
 
+    /// The agent, its requests kept for the cases that fail.
+    pub fn watched(&self, asked: &LastAsked) -> Prepared {
+        let agent = &self.prepared.agent;
+        let model = agent.model.as_ref().unwrap_or(&agent.offline);
+        self.prepared.with_model(asked.watch(Arc::clone(model)))
+    }
+
     /// The model for a case that asks it directly.
     pub fn direct(&self, run: CaseRun) -> Model {
         match &self.wired {
@@ -216,22 +246,39 @@ impl Ready {
         }
     }
 
+    /// Told what differs from run to run.
+    pub fn book(&self) -> Option<&CaseBook> {
+        self.wired.as_ref().map(|wired| wired.book.as_ref())
+    }
+
+    /// Whether a call had no recording.
+    pub fn lacks(&self) -> bool {
+        self.replayer().is_some_and(Replayer::lacks)
+    }
+
+    /// A case is through: what is recorded of it is written.
+    pub fn judged(&self, case: &str) {
+        if let Some(cassette) = self.cassette() {
+            cassette.finish(case);
+        }
+    }
+
+    fn replayer(&self) -> Option<&Replayer> {
+        self.wired.as_ref()?.replayer.as_ref()
+    }
+
+    fn cassette(&self) -> Option<&Arc<Cassette>> {
+        self.wired.as_ref()?.cassette.as_ref()
+    }
+
     /// The calls without a recording.
     pub fn missing(&self) -> Vec<MissingRecording> {
-        let replayer = self
-            .wired
-            .as_ref()
-            .and_then(|wired| wired.replayer.as_ref());
-        replayer.map_or_else(Vec::new, |replayer| replayer.missing())
+        self.replayer().map_or_else(Vec::new, Replayer::missing)
     }
 
     /// Writes what is recorded; fails when the disk did not take it.
     pub fn finish(&self) -> Result<(), String> {
-        let Some(cassette) = self
-            .wired
-            .as_ref()
-            .and_then(|wired| wired.cassette.as_ref())
-        else {
+        let Some(cassette) = self.cassette() else {
             return Ok(());
         };
         cassette.finish_all();

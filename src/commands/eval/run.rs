@@ -8,12 +8,13 @@ use super::file;
 use super::journal::Journal;
 use super::models::{Asked, Models, Purse};
 use super::report;
-use super::shop::{self, Shop, Wanted};
+use super::shop::{Shop, Shops, Wanted};
 use crate::clock;
 use crate::commands::output::{json, line, note, progress};
 use crate::commands::{Failure, Shared};
 use crate::eval::{
-    About, Case, CaseResult, Kind, MissingRecording, Results, Runner, Selection, Suite,
+    About, Case, CaseResult, Kind, LastAsked, MissingRecording, Results, Runner, Selection, Suite,
+    Variant, absent, recording,
 };
 use crate::telemetry;
 
@@ -44,6 +45,11 @@ pub struct Run {
     /// Results that gates with `drop_at_most` are held against
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Run a variant of the shop: NAME=FOLDER with `prompts/` and `tools/`, which take the place of the program's texts,
+    /// and `knowledge/`, which is laid over the shop's; NAME alone is the shop as it is. Every variant runs with every
+    /// model
+    #[arg(long, value_name = "VARIANT")]
+    variant: Vec<Variant>,
     #[command(flatten)]
     models: Models,
 }
@@ -79,7 +85,17 @@ pub fn suites(files: &[PathBuf]) -> Result<Vec<Suite>, Failure> {
     Err(Failure::Wrong(faults.join("\n")))
 }
 
-fn baseline(file: Option<&Path>) -> Result<Option<Results>, Failure> {
+/// Makes a baseline of a stored run. A case is a line, so that a difference can be read.
+pub fn baseline(results: &Path, out: &Path) -> Result<(), Failure> {
+    let results = Results::read(results).map_err(|fault| Failure::Wrong(fault.to_string()))?;
+    let text = results.as_baseline().one_a_line();
+    file::write(
+        out,
+        text.map_err(|error| Failure::Machine(error.to_string()))?,
+    )
+}
+
+fn before(file: Option<&Path>) -> Result<Option<Results>, Failure> {
     let read = file.map(Results::read).transpose();
     read.map_err(|fault| Failure::Wrong(fault.to_string()))
 }
@@ -88,7 +104,7 @@ fn baseline(file: Option<&Path>) -> Result<Option<Results>, Failure> {
 pub fn score(args: &Score) -> Result<(), Failure> {
     let wrong = |fault: crate::eval::ResultsFault| Failure::Wrong(fault.to_string());
     let suites = suites(&args.suites)?;
-    let baseline = baseline(args.baseline.as_deref())?;
+    let baseline = before(args.baseline.as_deref())?;
     let stored = Results::read(&args.results).map_err(wrong)?;
     let results = stored
         .judged_again(&suites, baseline.as_ref())
@@ -96,69 +112,50 @@ pub fn score(args: &Score) -> Result<(), Failure> {
     show(&results, args.json.as_deref())
 }
 
-/// Runs suites, with one model after the other.
+/// Runs suites, with one variant and one model after the other.
 pub async fn run(shared: Shared, args: &Run) -> Result<(), Failure> {
     telemetry::logs("error", false);
     let suites = suites(&args.suites)?;
-    let baseline = baseline(args.baseline.as_deref())?;
+    let baseline = before(args.baseline.as_deref())?;
     let asked = args.models.asked()?;
     let purse = Purse::new(&args.models);
-    let mut runs = Vec::new();
-    let mut ended = None;
-    for (number, model) in asked.iter().enumerate() {
-        let started = clock::now();
-        let journal = args
-            .out
-            .as_ref()
-            .map(|out| out.join(format!("journal-{number}.jsonl")));
-        let journal = Journal::open(journal, args.resume)?;
-        let mut once = Once {
-            shared: &shared,
+    let wanted_at_once = args.jobs.unwrap_or(shared.config.agent.workers);
+    let jobs = purse.paces.conversations(wanted_at_once.max(1));
+    let shops = Shops::open(&shared.config, &shared.data, jobs).await?;
+    let variants: Vec<Option<&Variant>> = match args.variant.as_slice() {
+        [] => vec![None],
+        variants => variants.iter().map(Some).collect(),
+    };
+    let (mut runs, mut ended) = (Vec::new(), None);
+    for (variant, model) in variants
+        .iter()
+        .flat_map(|variant| asked.iter().map(move |model| (*variant, model)))
+    {
+        let journal = args.out.as_ref();
+        let journal = journal.map(|out| out.join(format!("journal-{}.jsonl", runs.len())));
+        let mut journal = Journal::open(journal, args.resume)?;
+        let results = journal.known();
+        let once = Once {
+            shops: &shops,
             args,
             suites: &suites,
+            variant,
             model,
             purse: &purse,
             journal: &journal,
-            results: journal.known(),
+            jobs,
+            results,
             name: model.name(),
             missing: Vec::new(),
         };
-        let went = once.run().await;
-        let Once {
-            mut results,
-            name,
-            missing,
-            ..
-        } = once;
-        in_order(&mut results, &suites);
-        let ending = went
-            .err()
-            .or_else(|| purse.spent().map(Failure::Machine))
-            .or_else(|| lacking(&missing));
-        let replayed = args.models.replays();
-        let about = About {
-            model: name,
-            variant: None,
-            repeats: args.repeats,
-            milliseconds: u64::try_from(clock::now() - started)
-                .ok()
-                .filter(|_| !replayed),
-            cost: purse.cost(),
-            partial: ending.is_some(),
-        };
-        if ending.is_none() {
-            journal.remove();
-        }
-        let mut run = Results::new(&suites, about, results, baseline.as_ref());
-        if replayed {
-            run = run.stable();
-        }
-        runs.push(run);
+        let (results, ending) = once.whole(baseline.as_ref()).await;
+        runs.push(results);
         ended = ending;
         if ended.is_some() {
             break;
         }
     }
+    shops.close().await;
     if let Some(folder) = &args.out {
         report::of_run(folder, &runs, baseline.as_ref())?;
     }
@@ -178,13 +175,10 @@ fn shown(runs: &[Results], file: Option<&Path>) -> Result<(), Failure> {
 }
 
 fn in_order(results: &mut [CaseResult], suites: &[Suite]) {
-    let mut places: HashMap<(&str, Kind, &str), usize> = HashMap::new();
+    let mut places: HashMap<(&str, Kind, &str), (usize, usize)> = HashMap::new();
     for (number, suite) in suites.iter().enumerate() {
         for (place, case) in suite.cases.iter().enumerate() {
-            places.insert(
-                (&suite.name, case.kind(), case.name()),
-                number * 1_000_000 + place,
-            );
+            places.insert((&suite.name, case.kind(), case.name()), (number, place));
         }
     }
     results.sort_by_key(|case| {
@@ -193,33 +187,76 @@ fn in_order(results: &mut [CaseResult], suites: &[Suite]) {
     });
 }
 
-/// One model, over all suites.
+/// One variant with one model, over all suites.
 struct Once<'a> {
-    shared: &'a Shared,
+    shops: &'a Shops,
     args: &'a Run,
     suites: &'a [Suite],
+    variant: Option<&'a Variant>,
     model: &'a Asked,
     purse: &'a Purse,
     journal: &'a Journal,
+    /// Cases run at once.
+    jobs: usize,
     results: Vec<CaseResult>,
     name: String,
     missing: Vec<MissingRecording>,
 }
 
 impl Once<'_> {
+    /// Runs everything; what was found, and why it broke off, when it did.
+    async fn whole(mut self, baseline: Option<&Results>) -> (Results, Option<Failure>) {
+        let started = clock::now();
+        let went = self.run().await;
+        let ending = went
+            .err()
+            .or_else(|| self.purse.fault().map(Failure::Machine))
+            .or_else(|| lacking(&self.missing));
+        in_order(&mut self.results, self.suites);
+        self.say_what_is_missing();
+        let replayed = self.args.models.replays();
+        let about = About {
+            model: self.name,
+            variant: self.variant.map(|variant| variant.name.clone()),
+            repeats: self.args.repeats,
+            milliseconds: u64::try_from(clock::now() - started)
+                .ok()
+                .filter(|_| !replayed),
+            cost: self.purse.cost(),
+            partial: ending.is_some(),
+        };
+        if ending.is_none() {
+            self.journal.remove();
+        }
+        let run = Results::new(self.suites, about, self.results, baseline);
+        (if replayed { run.stable() } else { run }, ending)
+    }
+
+    /// Puts the difference to the nearest recording to the cases that lack one.
+    fn say_what_is_missing(&mut self) {
+        for missing in &self.missing {
+            let cases = self.results.iter_mut();
+            for case in cases.filter(|case| recording(case.kind, &case.case) == missing.case) {
+                case.passed = false;
+                case.faults.push(missing.lines().join("\n"));
+            }
+        }
+    }
+
     async fn run(&mut self) -> Result<(), Failure> {
         // Suites that want the same shop share one.
         let mut left: Vec<&Suite> = self.suites.iter().collect();
         while let Some(first) = left.first() {
-            let wanted = Wanted::of(first);
-            let (same, others): (Vec<&Suite>, Vec<&Suite>) =
-                left.iter().partition(|suite| Wanted::of(suite) == wanted);
+            let wanted = Wanted::of(first, self.variant);
+            let (same, others): (Vec<&Suite>, Vec<&Suite>) = left
+                .iter()
+                .partition(|suite| Wanted::of(suite, self.variant) == wanted);
             left = others;
-            let shop = shop::open(self.shared.config.clone(), &self.shared.data, &wanted).await?;
+            let shop = self.shops.shop(&wanted).await?;
             let went = self.in_shop(&shop, &same).await;
             shop.close().await;
             went?;
-            if self.purse.spent().is_some() {
+            if self.purse.is_spent() {
                 break;
             }
         }
@@ -227,24 +264,37 @@ impl Once<'_> {
     }
 
     async fn in_shop(&mut self, shop: &Shop, suites: &[&Suite]) -> Result<(), Failure> {
+        let variant = self.variant.map(|variant| variant.name.as_str());
+        let varied = variant.filter(|_| self.args.variant.len() > 1);
+        let models = &self.args.models;
         let ready = self
             .model
-            .ready(shop, &self.args.models, self.purse, self.suites)?;
+            .ready(shop, models, self.purse, self.suites, varied)?;
         self.name.clone_from(&ready.name);
-        shop.local.work_with(&ready.prepared)?;
+        let asked = LastAsked::default();
+        let prepared = ready.watched(&asked);
+        shop.local.work_with(&prepared)?;
+        let absent = absent(&shop.local.app, suites);
+        if !absent.is_empty() {
+            note(&format!(
+                "sportello: the suites name what the shop does not have: {}",
+                absent.join(", ")
+            ));
+        }
         let all: usize = self.suites.iter().map(|suite| suite.cases.len()).sum();
         let count = Mutex::new(self.results.len());
         let told = progress("cases");
         let done: HashSet<(String, Kind, String, u32)> = self.results.iter().map(key).collect();
         let player = ready.player();
-        let wanted_at_once = self.args.jobs.unwrap_or(self.shared.config.agent.workers);
         let runner = Runner {
             app: &shop.local.app,
-            prepared: &ready.prepared,
+            prepared: &prepared,
             customer: player.as_deref(),
             direct: &|run| ready.direct(run),
+            book: ready.book(),
+            asked: &asked,
             repeats: self.args.repeats,
-            jobs: self.purse.paces.conversations(wanted_at_once),
+            jobs: self.jobs,
         };
         for suite in suites {
             let selection = Selection {
@@ -260,11 +310,14 @@ impl Once<'_> {
                         .only
                         .as_ref()
                         .is_none_or(|only| case.name().contains(only));
-                    named && !done.contains(&key) && self.purse.spent().is_none()
+                    named && !done.contains(&key) && !self.purse.is_spent()
                 },
                 judged: &|result| {
+                    if self.args.repeats <= 1 {
+                        ready.judged(&recording(result.kind, &result.case));
+                    }
                     // What had no budget or no recording is run again by the next run.
-                    if self.purse.spent().is_none() && ready.missing().is_empty() {
+                    if !self.purse.is_spent() && !ready.lacks() {
                         self.journal.add(result);
                     }
                     let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);

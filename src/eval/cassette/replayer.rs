@@ -90,6 +90,13 @@ impl Replayer {
         &self.cassette
     }
 
+    /// Whether a call had no recording.
+    #[must_use]
+    pub fn lacks(&self) -> bool {
+        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        !missing.is_empty()
+    }
+
     /// The calls that had no recording, by case, each once.
     #[must_use]
     pub fn missing(&self) -> Vec<MissingRecording> {

@@ -146,7 +146,8 @@ fn test(out: &mut Out, case: &CaseResult, suite: &str) -> io::Result<()> {
         Observed::Understood { .. }
         | Observed::Ranked { .. }
         | Observed::Talked(_)
-        | Observed::Called { .. } => {
+        | Observed::Called { .. }
+        | Observed::Unkept => {
             let message = case.faults.first().map_or("failed", String::as_str);
             failure(out, "failure", message, case.kind.name(), &account(case))?;
         }

@@ -201,7 +201,10 @@ fn config(generation: &Generation) -> EdgeConfig {
         .optimizers(optimizers)
         .wal_options(log);
     if generation.vectors {
-        let meaning = EdgeVectorParams::builder(generation.dimension, Distance::Cosine).build();
+        // Mapped either way; this one leaves the empty rest of a chunk of 32 MiB alone.
+        let meaning = EdgeVectorParams::builder(generation.dimension, Distance::Cosine)
+            .on_disk(true)
+            .build();
         builder.vector(DENSE, meaning).build()
     } else {
         builder.build()

@@ -301,6 +301,7 @@ fn seen(view: &mut CaseView, case: &CaseResult) {
         Observed::Failed { reason } | Observed::Skipped { reason } => {
             view.broke_off = Some(reason.clone());
         }
+        Observed::Unkept => {}
     }
 }
 
