@@ -38,7 +38,7 @@ pub use inbound::{About, Inbound, InboundContent};
 pub use language::Language;
 pub use message::{Answer, Choice, PaymentButton, ProductCard, Source};
 pub use money::{Currency, Money};
-pub use nearest::nearest;
+pub use nearest::{nearest, suggestion};
 pub use order::{Order, OrderItem, OrderStatus};
 pub use outcome::{HandOffReason, Outcome};
 pub use passage::{Passage, PassageKind, Ranking};

@@ -13,7 +13,7 @@ use super::case::{Case, Kind, Turn};
 use super::gates::Gate;
 use super::judge::{call, expected};
 use super::scripted::transcript;
-use crate::domain::nearest;
+use crate::domain::suggestion;
 
 /// A suite, read and checked.
 #[derive(Debug)]
@@ -346,10 +346,7 @@ fn meant(message: &str) -> String {
     };
     let expected = expected.split(" at line").next().unwrap_or_default();
     let known = expected.split(", ").map(|name| name.trim_matches('`'));
-    match nearest(wrong, known) {
-        Some(name) => format!("{message}; did you mean `{name}`?"),
-        None => message.to_owned(),
-    }
+    message.to_owned() + &suggestion(wrong, known)
 }
 
 /// A line is a case. Data sets hold more than a case of their kind does; that is left out.

@@ -1,6 +1,6 @@
 //! Small closed lists and the spellings that knowledge files share.
 
-use crate::domain::{Language, nearest};
+use crate::domain::Language;
 
 /// ISO 639-1.
 const LANGUAGES: &str = "aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv \
@@ -52,9 +52,4 @@ pub(super) fn date(text: &str) -> Result<jiff::civil::Date, String> {
 pub(super) fn is_id(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
-}
-
-/// `; did you mean …?` when one of the known words is near.
-pub(super) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(word, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
