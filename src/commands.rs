@@ -35,6 +35,7 @@ use crate::app::{AppError, RemoteError};
 use crate::clock;
 use crate::config::{self, Config, Flag};
 use crate::failpoint;
+use crate::store::{Store, StoreError};
 
 /// The AI agent at a business's counter.
 #[derive(Debug, Parser)]
@@ -122,6 +123,12 @@ pub enum Failure {
     Remote(#[from] RemoteError),
 }
 
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::App(error.into())
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Machine(error.to_string())
@@ -156,6 +163,25 @@ pub struct Shared {
     pub config: Config,
     /// The data folder.
     pub data: PathBuf,
+}
+
+impl Shared {
+    /// Refuses a data folder that no server has used: a wrong name would make an empty database.
+    fn has_database(&self) -> Result<(), Failure> {
+        if Store::exists(&self.data) {
+            return Ok(());
+        }
+        Err(Failure::Wrong(format!(
+            "there is no database in {}; name the folder of the server with --data",
+            self.data.display()
+        )))
+    }
+
+    /// The database that is there.
+    async fn store(&self) -> Result<Store, Failure> {
+        self.has_database()?;
+        Ok(Store::open(&self.data).await?)
+    }
 }
 
 /// Runs the program.

@@ -13,6 +13,7 @@ pub mod events;
 pub mod failpoint;
 pub mod knowledge;
 pub mod mcp;
+pub mod multipart;
 pub mod offline;
 pub mod openai;
 pub mod outbox;

@@ -55,6 +55,22 @@ pub struct TurnFacts {
     pub points: bool,
 }
 
+impl TurnFacts {
+    /// A turn of which only the words are known.
+    #[must_use]
+    pub fn of(text: impl Into<String>, language: Language) -> Self {
+        Self {
+            text: text.into(),
+            requests: Vec::new(),
+            passages: Vec::new(),
+            history: History::default(),
+            language,
+            phone_verified: false,
+            points: false,
+        }
+    }
+}
+
 /// One thing the customer asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {

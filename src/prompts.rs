@@ -273,7 +273,7 @@ mod tests {
             (
                 "agent.md",
                 "{{ shopp }}",
-                "nothing fills in `shopp`; there are: ad, ",
+                "nothing fills in `shopp`; there are: about, ad, ",
             ),
             ("phrases/en.toml", "and = ", "phrases/en.toml: "),
             (

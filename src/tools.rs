@@ -60,6 +60,13 @@ macro_rules! tools {
             Registry::default()$(.with($make(workbench)))*
         }
 
+        /// Whether a tool changes nothing.
+        #[must_use]
+        pub fn only_reads(name: &str) -> bool {
+            let tools = [$((<$tool as Tool>::NAME, <$tool as Tool>::ANNOTATIONS)),*];
+            tools.iter().any(|(known, hints)| *known == name && hints.read_only_hint)
+        }
+
         /// What everybody may know of the tools, without the shop behind them.
         #[must_use]
         pub fn specs() -> Vec<ToolSpec> {

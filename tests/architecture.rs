@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &[]),
     ("failpoint", &[]),
+    ("multipart", &[]),
     ("telemetry", &[]),
     ("config", &["domain"]),
     ("events", &["domain"]),
@@ -86,12 +87,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["clock", "domain", "events", "failpoint", "ports", "store"],
     ),
     // One outside service each.
-    ("openai", &["config", "ports"]),
+    ("openai", &["config", "multipart", "ports"]),
     ("qdrant", &["config", "domain", "ports"]),
     ("rerank", &["config"]),
     (
         "whatsapp",
-        &["clock", "config", "domain", "failpoint", "ports", "store"],
+        &[
+            "clock",
+            "config",
+            "domain",
+            "failpoint",
+            "multipart",
+            "ports",
+            "store",
+        ],
     ),
     ("payments", &["clock", "config", "domain", "ports", "store"]),
     // Meta's side, for tests and trials; it knows nothing of ours.

@@ -206,7 +206,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{ConversationId, History, Language};
+    use crate::domain::{ConversationId, Language};
     use crate::ports::TurnFacts;
     use crate::tools::{Annotations, CallContext, Caller, Tool};
 
@@ -233,15 +233,7 @@ mod tests {
     }
 
     fn begun(steps: u32, tokens: u64) -> Run {
-        let facts = TurnFacts {
-            text: String::new(),
-            requests: Vec::new(),
-            passages: Vec::new(),
-            history: History::default(),
-            language: Language::EN,
-            points: false,
-            phone_verified: false,
-        };
+        let facts = TurnFacts::of("", Language::EN);
         let request = ModelRequest {
             messages: vec![ModelMessage::User("hello".to_owned())],
             tools: Vec::new(),

@@ -52,8 +52,7 @@ impl KnownCallers {
     /// Who asks for the code, as the message says it; nothing for an assistant that we do not know.
     async fn asks(&self, token: Option<&TokenId>) -> Result<Option<String>, AccessError> {
         let Some(token) = token else { return Ok(None) };
-        let tokens = self.store.tokens().await?;
-        let found = tokens.into_iter().find(|known| known.id == *token);
+        let found = self.store.token(token).await?;
         Ok(found.map(|token| token.name))
     }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::output::note;
 use super::{Failure, Shared};
-use crate::app::AppError;
 use crate::store::Store;
 
 /// What `backup` takes.
@@ -16,12 +15,8 @@ pub struct Args {
 
 /// Copies the database; a server may run meanwhile.
 pub async fn run(shared: &Shared, args: &Args) -> Result<(), Failure> {
-    let (data, file) = (shared.data.display(), args.file.display());
-    if !Store::exists(&shared.data) {
-        return Err(Failure::Wrong(format!(
-            "there is no database in {data}; name the folder of the server with --data"
-        )));
-    }
+    shared.has_database()?;
+    let file = args.file.display();
     if args.file.symlink_metadata().is_ok() {
         return Err(Failure::Wrong(format!(
             "{file} exists already; name a new file"
@@ -37,9 +32,7 @@ pub async fn run(shared: &Shared, args: &Args) -> Result<(), Failure> {
             folder.display()
         )));
     }
-    Store::backup(&shared.data, &args.file)
-        .await
-        .map_err(AppError::from)?;
+    Store::backup(&shared.data, &args.file).await?;
     note(&format!("copied to {file}"));
     Ok(())
 }

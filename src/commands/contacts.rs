@@ -2,7 +2,7 @@
 
 use super::output::{json, line};
 use super::{Failure, Shared};
-use crate::app::{AppError, Command, Remote};
+use crate::app::{Command, Remote};
 use crate::clock;
 use crate::store::{ContactFile, KnownContact, Merged, Store};
 
@@ -41,13 +41,7 @@ pub enum Contacts {
 
 /// Lists, shows or joins.
 pub async fn run(shared: &Shared, contacts: Contacts) -> Result<(), Failure> {
-    if !Store::exists(&shared.data) {
-        return Err(Failure::Wrong(format!(
-            "there is no database in {}; name the folder of the server with --data",
-            shared.data.display()
-        )));
-    }
-    let store = Store::open(&shared.data).await.map_err(AppError::from)?;
+    let store = shared.store().await?;
     let done = match contacts {
         Contacts::List { limit, json } => list(&store, limit, json).await,
         Contacts::Show { who, json } => show(&store, &who, json).await,
@@ -58,10 +52,7 @@ pub async fn run(shared: &Shared, contacts: Contacts) -> Result<(), Failure> {
 }
 
 async fn list(store: &Store, limit: u32, as_json: bool) -> Result<(), Failure> {
-    let contacts = store
-        .contacts(i64::from(limit))
-        .await
-        .map_err(AppError::from)?;
+    let contacts = store.contacts(i64::from(limit)).await?;
     if as_json {
         return json(&contacts);
     }
@@ -72,7 +63,7 @@ async fn list(store: &Store, limit: u32, as_json: bool) -> Result<(), Failure> {
 }
 
 async fn show(store: &Store, who: &str, as_json: bool) -> Result<(), Failure> {
-    let files = store.contact_files(who).await.map_err(AppError::from)?;
+    let files = store.contact_files(who).await?;
     if files.is_empty() {
         return Err(Failure::Wrong(format!(
             "`{who}` is no contact; see `sportello contacts list`"
@@ -118,8 +109,7 @@ async fn merge(
         }
         None => store
             .merge_contacts(&keep, &other, "operator", clock::now())
-            .await
-            .map_err(AppError::from)?
+            .await?
             .map_err(|refusal| Failure::Wrong(refusal.to_string()))?,
     };
     if as_json {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::output::{json, line, note};
 use super::{Failure, Shared};
-use crate::app::{AppError, Replayed, replay};
+use crate::app::{Replayed, replay};
 use crate::store::{DeadLetter, Store};
 
 /// At most so many letters at once.
@@ -46,13 +46,7 @@ pub enum Letters {
 
 /// Lists, shows or tries again.
 pub async fn run(shared: &Shared, letters: Letters) -> Result<(), Failure> {
-    if !Store::exists(&shared.data) {
-        return Err(Failure::Wrong(format!(
-            "there is no database in {}; name the folder of the server with --data",
-            shared.data.display()
-        )));
-    }
-    let store = Store::open(&shared.data).await.map_err(AppError::from)?;
+    let store = shared.store().await?;
     let done = match letters {
         Letters::List { all, json } => list(&store, all, json).await,
         Letters::Show { id, json } => show(&store, &id, json).await,
@@ -63,8 +57,7 @@ pub async fn run(shared: &Shared, letters: Letters) -> Result<(), Failure> {
 }
 
 async fn list(store: &Store, all: bool, as_json: bool) -> Result<(), Failure> {
-    let letters = store.dead_letters(all, LETTERS).await;
-    let letters = letters.map_err(AppError::from)?;
+    let letters = store.dead_letters(all, LETTERS).await?;
     if as_json {
         return json(&letters);
     }
@@ -96,15 +89,11 @@ async fn again(
 ) -> Result<(), Failure> {
     let letters = match id {
         Some(id) => vec![found(store, &id).await?],
-        None => store
-            .dead_letters(false, LETTERS)
-            .await
-            .map_err(AppError::from)?,
+        None => store.dead_letters(false, LETTERS).await?,
     };
     let mut all = Vec::with_capacity(letters.len());
     for letter in &letters {
-        let replayed = replay(&shared.config, store, letter).await;
-        all.push(replayed.map_err(AppError::from)?);
+        all.push(replay(&shared.config, store, letter).await?);
     }
     if as_json {
         json(&all)?;
@@ -134,7 +123,7 @@ fn told(replayed: &Replayed) -> String {
 }
 
 async fn found(store: &Store, id: &str) -> Result<DeadLetter, Failure> {
-    let letter = store.dead_letter(id).await.map_err(AppError::from)?;
+    let letter = store.dead_letter(id).await?;
     letter.ok_or_else(|| {
         Failure::Wrong(format!(
             "there is no letter {id}; see `sportello deadletter list --all`"

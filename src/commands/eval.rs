@@ -1,5 +1,6 @@
 //! `sportello eval`.
 
+mod file;
 mod from_conversation;
 mod import;
 mod journal;

@@ -53,7 +53,7 @@ pub async fn run(shared: Shared, report: Report) -> Result<(), Failure> {
         Report::Ads { json } => return ads::run(&shared, json).await,
     };
     folder(&shared.data)?;
-    let store = Store::open(&shared.data).await.map_err(AppError::from)?;
+    let store = Store::open(&shared.data).await?;
     let source = knowledge_source(&shared.config);
     let knowledge =
         knowledge::load(&source, shared.config.shop.currency).map_err(AppError::Knowledge)?;

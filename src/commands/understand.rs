@@ -49,7 +49,7 @@ pub async fn run(shared: Shared, args: Args) -> Result<(), Failure> {
         always_both: true,
     };
     crate::app::folder(&shared.data)?;
-    let store = Store::open(&shared.data).await.map_err(AppError::from)?;
+    let store = Store::open(&shared.data).await?;
     let examples = match &args.intents {
         Some(file) => labelled(file, args.out_of_scope.as_deref())?,
         None => {

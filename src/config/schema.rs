@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Config;
 use super::draft::{Draft, OriginKind, escaped};
+use crate::domain::nearest;
 
 /// The JSON Schema of the configuration.
 pub(super) struct Schema {
@@ -124,14 +125,10 @@ impl Schema {
     fn unknown_key(&self, draft: &Draft, table: &str, place: &str, name: &str) -> String {
         let shown = dotted(place);
         let names = self.names(table);
-        let near = names
-            .iter()
-            .map(|known| (strsim::osa_distance(name, known), known))
-            .min();
-        let near = near.filter(|(distance, known)| *distance <= 2 || distance * 3 <= known.len());
+        let near = nearest(name, names.iter().map(String::as_str));
         let prefix = dotted(table);
-        let suggested = near.map(|(_, known)| match prefix.as_str() {
-            "" => known.clone(),
+        let suggested = near.map(|known| match prefix.as_str() {
+            "" => known.to_owned(),
             prefix => format!("{prefix}.{known}"),
         });
         let elsewhere = || {

@@ -91,17 +91,13 @@ impl Gate {
         let mut held = self.at_least.is_none_or(|least| figure.value >= least)
             && self.at_most.is_none_or(|most| figure.value <= most);
         let mut found = format!("{:.3}", figure.value);
-        if let (Some(drop), Some(baseline)) = (self.drop_at_most, baseline) {
-            let same = |other: &&Measure| {
-                (other.kind, &other.metric, &other.slice)
-                    == (figure.kind, &figure.metric, &figure.slice)
-            };
-            if let Some(before) = baseline.figures.iter().find(same) {
-                // Rounded, so that a drop of exactly the limit holds.
-                let lost = ((before.value - figure.value) * 1e6).round() / 1e4;
-                held &= lost <= drop;
-                found = format!("{found}, {:.3} before", before.value);
-            }
+        if let (Some(drop), Some(baseline)) = (self.drop_at_most, baseline)
+            && let Some(before) = baseline.figure(figure.kind, &figure.metric, &figure.slice)
+        {
+            // Rounded, so that a drop of exactly the limit holds.
+            let lost = ((before.value - figure.value) * 1e6).round() / 1e4;
+            held &= lost <= drop;
+            found = format!("{found}, {:.3} before", before.value);
         }
         GateResult {
             name: self.name(&figure.slice),

@@ -224,11 +224,7 @@ fn turn(said: String) -> Turn {
 
 impl Source<'_> {
     fn fault(&self, line: Option<usize>, message: impl Into<String>) -> ImportFault {
-        SuiteFault {
-            file: self.name.to_owned(),
-            line,
-            message: message.into(),
-        }
+        SuiteFault::new(self.name, line, message)
     }
 
     /// The place of a line, counted from 1; 0 where it is not known.

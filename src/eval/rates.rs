@@ -237,19 +237,12 @@ fn certainty(kind: Kind, cases: &[&CaseResult], add: &mut impl FnMut(&str, f64, 
         return;
     }
     let scores = |outside: bool| -> Vec<f64> {
-        let of = |case: &&CaseResult| match &case.observed {
-            Observed::Understood { intent_score, .. }
-                if (case.expected.as_deref() == Some(OUT_OF_SCOPE)) == outside =>
-            {
-                Some(*intent_score)
-            }
-            Observed::Understood { .. }
-            | Observed::Ranked { .. }
-            | Observed::Talked(_)
-            | Observed::Called { .. }
-            | Observed::Failed { .. }
-            | Observed::Skipped { .. }
-            | Observed::Unkept => None,
+        let of = |case: &&CaseResult| {
+            let Observed::Understood { intent_score, .. } = &case.observed else {
+                return None;
+            };
+            let is_outside = case.expected.as_deref() == Some(OUT_OF_SCOPE);
+            (is_outside == outside).then_some(*intent_score)
         };
         cases.iter().filter_map(of).collect()
     };

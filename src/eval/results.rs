@@ -132,25 +132,18 @@ fn said(case: &Case, observed: &Observed) -> Vec<String> {
     if let Observed::Talked(_) = observed {
         return Vec::new();
     }
-    match case {
-        Case::Intent(one) if one.id.is_some() => vec![one.text.clone()],
-        Case::Sentiment(one) if one.id.is_some() => vec![one.text.clone()],
-        Case::Language(one) if one.id.is_some() => vec![one.text.clone()],
-        Case::Retrieval(one) if one.id.is_some() => vec![one.text.clone()],
-        Case::ToolCall(one) => one
-            .before
-            .iter()
-            .chain([&one.say])
-            .flat_map(Words::texts)
-            .collect(),
-        Case::Intent(_)
-        | Case::Sentiment(_)
-        | Case::Language(_)
-        | Case::Retrieval(_)
-        | Case::Conversation(_)
-        | Case::Simulation(_)
-        | Case::Safety(_) => Vec::new(),
-    }
+    let (id, text) = match case {
+        Case::Intent(one) => (&one.id, &one.text),
+        Case::Sentiment(one) => (&one.id, &one.text),
+        Case::Language(one) => (&one.id, &one.text),
+        Case::Retrieval(one) => (&one.id, &one.text),
+        Case::ToolCall(one) => {
+            let words = one.before.iter().chain([&one.say]);
+            return words.flat_map(Words::texts).collect();
+        }
+        Case::Conversation(_) | Case::Simulation(_) | Case::Safety(_) => return Vec::new(),
+    };
+    id.iter().map(|_| text.clone()).collect()
 }
 
 #[expect(
@@ -171,14 +164,10 @@ impl CaseResult {
     #[must_use]
     pub fn new(suite: &str, case: &Case, repeat: u32, observed: Observed) -> Self {
         let scored = score(case, &observed);
-        let language = match &observed {
-            Observed::Ranked { language, .. } => Some(*language),
-            Observed::Understood { .. }
-            | Observed::Talked(_)
-            | Observed::Called { .. }
-            | Observed::Failed { .. }
-            | Observed::Skipped { .. }
-            | Observed::Unkept => case.language(),
+        let language = if let Observed::Ranked { language, .. } = &observed {
+            Some(*language)
+        } else {
+            case.language()
         };
         Self {
             suite: suite.to_owned(),
@@ -388,6 +377,13 @@ impl Results {
         });
         let fields: Vec<String> = fields.collect();
         Ok(format!("{{\n{}\n}}\n", fields.join(",\n")))
+    }
+
+    /// A measure of the run.
+    #[must_use]
+    pub fn figure(&self, kind: Kind, metric: &str, slice: &str) -> Option<&Measure> {
+        let mut figures = self.figures.iter();
+        figures.find(|one| one.kind == kind && one.metric == metric && one.slice == slice)
     }
 
     /// What was below its threshold or gate.

@@ -15,7 +15,7 @@ use super::simulated::simulate;
 use super::suite::Suite;
 use super::talks::{conversation, texts};
 use crate::app::{App, AppError, Prepared, Readers};
-use crate::domain::{ConversationId, History, Language};
+use crate::domain::{ConversationId, Language};
 use crate::knowledge::Knowledge;
 use crate::ports::{ChatModel, Filter, ModelMessage, ModelRequest, ToolDefinition, TurnFacts};
 use crate::retrieval::{Query, SearchLegs};
@@ -264,15 +264,10 @@ impl Runner<'_> {
             tools: tools.collect(),
             max_output_tokens: OUTPUT_TOKENS,
             conversation: ConversationId::new(),
-            facts: TurnFacts {
-                text: case.say.texts().join("\n"),
-                requests: Vec::new(),
-                passages: Vec::new(),
-                history: History::default(),
-                language: case.language.unwrap_or(agent.settings.home),
-                phone_verified: false,
-                points: false,
-            },
+            facts: TurnFacts::of(
+                case.say.texts().join("\n"),
+                case.language.unwrap_or(agent.settings.home),
+            ),
         };
         match (self.direct)(run).complete(&request).await {
             Ok(reply) => Observed::Called {

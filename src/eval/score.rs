@@ -11,7 +11,7 @@ use super::matcher::{ExpectedCall, Hits};
 use super::observed::{Observed, Talked, TurnSeen};
 use super::ranking;
 use crate::domain::Outcome;
-use crate::tools::OrderAnswer;
+use crate::tools::{OrderAnswer, only_reads};
 
 /// A judged case.
 #[derive(Debug, Default)]
@@ -108,15 +108,7 @@ fn retrieval(case: &RetrievalCase, documents: &[String]) -> Scored {
     }
 }
 
-/// Tools that change nothing: reading twice does no harm.
-const READING: [&str; 4] = [
-    "search_catalog",
-    "get_product",
-    "search_policies",
-    "get_order_status",
-];
-
-/// The calls without those that read again what an expected call reads.
+/// The calls without those that read again what an expected call reads: that does no harm.
 fn without_repeats<'a>(
     case: &ToolCallCase,
     calls: &[(&'a str, &'a Value)],
@@ -130,7 +122,7 @@ fn without_repeats<'a>(
                 .count()
         };
         let wanted = |call: &ExpectedCall| case.tools.iter().filter(|other| *other == call).count();
-        if READING.contains(name) && fits.is_some_and(|call| times(call) >= wanted(call)) {
+        if only_reads(name) && fits.is_some_and(|call| times(call) >= wanted(call)) {
             continue;
         }
         kept.push((name, arguments));
@@ -191,6 +183,7 @@ fn tool_call(case: &ToolCallCase, calls: &[(&str, &Value)]) -> Scored {
     }
 }
 
+/// What must not be stored holds from any turn on, paths hold at the end.
 fn conversation<'a>(expected: impl Iterator<Item = &'a Expect>, talked: &Talked) -> Scored {
     let mut faults = Vec::new();
     let mut last = None;
@@ -204,28 +197,13 @@ fn conversation<'a>(expected: impl Iterator<Item = &'a Expect>, talked: &Talked)
         };
         let mut found = judge::judge(expect, turn);
         found.extend(turn.manners.iter().cloned());
-        found.extend(judge::state(&at_once(expect), &talked.state));
+        found.extend(judge::stored(expect, &talked.state));
         said(number, found, turn, &mut faults);
     }
     if let Some(expect) = last {
-        faults.extend(judge::state(&at_the_end(expect), &talked.state));
+        faults.extend(judge::paths(expect, &talked.state));
     }
     with_grounds(faults, talked)
-}
-
-/// What must not be stored holds from any turn on, paths hold at the end.
-fn at_once(expect: &Expect) -> Expect {
-    Expect {
-        not_stored: expect.not_stored.clone(),
-        ..Expect::default()
-    }
-}
-
-fn at_the_end(expect: &Expect) -> Expect {
-    Expect {
-        state: expect.state.clone(),
-        ..Expect::default()
-    }
 }
 
 fn said(number: u32, found: Vec<String>, turn: &TurnSeen, faults: &mut Vec<String>) {
@@ -275,7 +253,8 @@ fn simulation(case: &SimulationCase, talked: &Talked) -> Scored {
         Outcome::Silent { .. } => {}
     }
     let mut faults = judge::judge(&case.expect, &whole);
-    faults.extend(judge::state(&case.expect, &talked.state));
+    faults.extend(judge::paths(&case.expect, &talked.state));
+    faults.extend(judge::stored(&case.expect, &talked.state));
     let manners = (1..).zip(&talked.turns);
     faults.extend(manners.flat_map(|(number, turn): (u32, &TurnSeen)| {
         let found = turn.manners.iter();

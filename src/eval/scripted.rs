@@ -28,15 +28,11 @@ impl Obedient {
     #[must_use]
     pub fn new(suites: &[Suite], otherwise: Arc<dyn ChatModel>) -> Self {
         let cases = suites.iter().flat_map(|suite| &suite.cases);
-        let attacks = cases.filter_map(|case| match case {
-            Case::Safety(case) => Some((transcript(case), case.clone())),
-            Case::Intent(_)
-            | Case::Sentiment(_)
-            | Case::Language(_)
-            | Case::Retrieval(_)
-            | Case::ToolCall(_)
-            | Case::Conversation(_)
-            | Case::Simulation(_) => None,
+        let attacks = cases.filter_map(|case| {
+            let Case::Safety(case) = case else {
+                return None;
+            };
+            Some((transcript(case), case.clone()))
         });
         Self {
             attacks: attacks.collect(),
@@ -86,13 +82,10 @@ impl ChatModel for Obedient {
                 ..ModelReply::default()
             });
         };
-        let arguments = match &call.arguments {
-            Value::Null => Value::Object(serde_json::Map::new()),
-            arguments @ Value::Bool(_)
-            | arguments @ Value::Number(_)
-            | arguments @ Value::String(_)
-            | arguments @ Value::Array(_)
-            | arguments @ Value::Object(_) => arguments.clone(),
+        let arguments = if call.arguments.is_null() {
+            Value::Object(serde_json::Map::new())
+        } else {
+            call.arguments.clone()
         };
         Ok(ModelReply {
             calls: vec![ToolCall {

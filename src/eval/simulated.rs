@@ -6,7 +6,7 @@ use super::case::SimulationCase;
 use super::observed::Talked;
 use super::talks::Conversation;
 use crate::app::{App, Prepared};
-use crate::domain::{ConversationId, History, Language, Outcome};
+use crate::domain::{ConversationId, Language, Outcome};
 use crate::ports::{ChatModel, ModelMessage, ModelRequest, TurnFacts};
 
 /// What the player writes when the customer has nothing more to say.
@@ -34,7 +34,7 @@ pub async fn simulate(
         Err(error) => {
             return Talked {
                 broke_off: Some(error.to_string()),
-                ..talk.end().await
+                ..talk.end()
             };
         }
     };
@@ -49,7 +49,7 @@ pub async fn simulate(
                     Err(error) => {
                         return Talked {
                             broke_off: Some(format!("the player of the customer: {error}")),
-                            ..talk.end().await
+                            ..talk.end()
                         };
                     }
                 }
@@ -68,7 +68,7 @@ pub async fn simulate(
             break;
         }
     }
-    talk.end().await
+    talk.end()
 }
 
 /// The conversation as the player sees it: the shop is the one who asks.
@@ -98,14 +98,6 @@ fn asked(
         tools: Vec::new(),
         max_output_tokens: OUTPUT_TOKENS,
         conversation: ConversationId::new(),
-        facts: TurnFacts {
-            text: String::new(),
-            requests: Vec::new(),
-            passages: Vec::new(),
-            history: History::default(),
-            language: case.language.unwrap_or(home),
-            phone_verified: false,
-            points: false,
-        },
+        facts: TurnFacts::of("", case.language.unwrap_or(home)),
     }
 }

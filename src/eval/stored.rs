@@ -58,31 +58,15 @@ pub fn draft(
         let language = triage.map_or(Language::EN, |triage| triage.language.language);
         let (mut said, mut choice) = (Vec::new(), None);
         for (_, content) in taken.iter().filter(|(turn, _)| *turn == record.id) {
-            match content {
-                InboundContent::Choice { id, title } => {
-                    choice = Some(Tap {
-                        id: stand_ins.replaced(id, language),
-                        title: title.clone(),
-                    });
-                }
-                other @ InboundContent::Text { .. }
-                | other @ InboundContent::Media(_)
-                | other @ InboundContent::Location(_)
-                | other @ InboundContent::Contacts { .. }
-                | other @ InboundContent::Cart(_)
-                | other @ InboundContent::Form { .. }
-                | other @ InboundContent::Reaction { .. }
-                | other @ InboundContent::CallPermission { .. }
-                | other @ InboundContent::Moved(_)
-                | other @ InboundContent::Edit { .. }
-                | other @ InboundContent::Revoke { .. }
-                | other @ InboundContent::Echo { .. }
-                | other @ InboundContent::Unreadable { .. }
-                | other @ InboundContent::Unknown { .. }
-                | other @ InboundContent::Silent { .. } => match other.words() {
-                    Some(words) => said.push(stand_ins.replaced(words, language)),
-                    None => left_out.push(format!("turn {number}: a message without words")),
-                },
+            if let InboundContent::Choice { id, title } = content {
+                choice = Some(Tap {
+                    id: stand_ins.replaced(id, language),
+                    title: title.clone(),
+                });
+            } else if let Some(words) = content.words() {
+                said.push(stand_ins.replaced(words, language));
+            } else {
+                left_out.push(format!("turn {number}: a message without words"));
             }
         }
         if said.is_empty() && choice.is_none() {

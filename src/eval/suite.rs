@@ -13,6 +13,7 @@ use super::case::{Case, Kind, Turn};
 use super::gates::Gate;
 use super::judge::{call, expected};
 use super::scripted::transcript;
+use crate::domain::suggestion;
 
 /// A suite, read and checked.
 #[derive(Debug)]
@@ -48,6 +49,18 @@ pub struct SuiteFault {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct SuiteFaults(pub Vec<SuiteFault>);
 
+impl SuiteFault {
+    /// A fault in a file.
+    #[must_use]
+    pub fn new(file: &Path, line: Option<usize>, message: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line,
+            message: message.into(),
+        }
+    }
+}
+
 impl From<SuiteFault> for SuiteFaults {
     fn from(fault: SuiteFault) -> Self {
         Self(vec![fault])
@@ -64,28 +77,35 @@ impl fmt::Display for SuiteFault {
     }
 }
 
-/// A suite of cases for `sportello eval run`.
-#[derive(Deserialize)]
+/// A suite as it is written.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "A suite of cases for sportello eval")]
 struct SuiteFile {
+    /// Its name.
     name: String,
+    /// The share of cases, in [0, 1], that must pass for each kind.
     #[serde(default)]
     thresholds: BTreeMap<Kind, f64>,
+    /// What measures must be.
     #[serde(default)]
+    #[schemars(with = "Vec<Gate>")]
     gates: Vec<Spanned<Gate>>,
+    /// A folder laid over the shop's knowledge for this suite: its files are added or replace the shop's, and the
+    /// rows of its catalog are added.
+    #[schemars(with = "Option<String>")]
     knowledge: Option<Spanned<PathBuf>>,
+    /// When someone is at the desk, in place of what the configuration says.
     desk_hours: Option<String>,
-    /// Read one by one, so that every fault is found at once.
+    /// The cases.
+    // Read one by one, so that every fault is found at once.
     #[serde(default)]
+    #[schemars(with = "Vec<Case>")]
     cases: Vec<Spanned<Value>>,
+    /// Files of further cases.
     #[serde(default)]
+    #[schemars(with = "Vec<CaseFile>")]
     files: Vec<Spanned<CaseFile>>,
-}
-
-#[derive(Deserialize)]
-struct TypedCases {
-    #[serde(default)]
-    cases: Vec<Case>,
 }
 
 /// Cases in a file of their own, one JSON object a line.
@@ -98,36 +118,10 @@ struct CaseFile {
     path: PathBuf,
 }
 
-/// The same as [`SuiteFile`], as the schema describes it.
-#[derive(JsonSchema)]
-#[schemars(title = "A suite of cases for sportello eval", deny_unknown_fields)]
-#[expect(dead_code, reason = "only its schema is used")]
-struct SuiteSchema {
-    /// Its name.
-    name: String,
-    /// The share of cases, in [0, 1], that must pass for each kind.
-    #[schemars(default)]
-    thresholds: BTreeMap<Kind, f64>,
-    /// What measures must be.
-    #[schemars(default)]
-    gates: Vec<Gate>,
-    /// A folder laid over the shop's knowledge for this suite: its files are added or replace the shop's, and the
-    /// rows of its catalog are added.
-    knowledge: Option<String>,
-    /// When someone is at the desk, in place of what the configuration says.
-    desk_hours: Option<String>,
-    /// The cases.
-    #[schemars(default)]
-    cases: Vec<Case>,
-    /// Files of further cases.
-    #[schemars(default)]
-    files: Vec<CaseFile>,
-}
-
 /// The JSON Schema of suites, for editors.
 #[must_use]
 pub fn schema() -> Value {
-    let mut schema = schemars::schema_for!(SuiteSchema).to_value();
+    let mut schema = schemars::schema_for!(SuiteFile).to_value();
     schema["$id"] = "https://sportello.dev/schemas/suite.json".into();
     schema
 }
@@ -145,45 +139,38 @@ impl Suite {
         {
             return Self::of_lines(file, &text);
         }
-        let fault = |line: Option<usize>, message: String| SuiteFault {
-            file: file.to_owned(),
-            line,
-            message,
-        };
-        let read: SuiteFile = serde_saphyr::from_str(&text).map_err(|error| {
+        let read = serde_saphyr::from_str(&text).map_err(|error| {
             let line = error.location().map(|location| location.line());
+            let line = line.and_then(|line| usize::try_from(line).ok());
             let message = error.without_snippet().to_string();
             let message = meant(message.lines().next().unwrap_or_default());
-            fault(line.and_then(|line| usize::try_from(line).ok()), message)
+            SuiteFault::new(file, line, message)
         })?;
+        Self::of(file, read)
+    }
+
+    fn of(file: &Path, read: SuiteFile) -> Result<Self, SuiteFaults> {
+        let fault = |line: Option<usize>, message: String| SuiteFault::new(file, line, message);
         let mut cases = Vec::new();
         let mut names = HashSet::new();
         let mut gates = Vec::new();
         for gate in read.gates {
             if let Some(message) = gate.value.fault() {
-                return Err(fault(usize::try_from(gate.defined.line()).ok(), message).into());
+                return Err(fault(line_of(&gate), message).into());
             }
             gates.push(gate.value);
         }
         let mut faults = Vec::new();
-        // Read as cases, `yes` stays a word; as values, all faults are found and not only the first.
-        let typed: Result<TypedCases, _> = serde_saphyr::from_str(&text);
-        let typed = typed.ok().map(|read| read.cases);
-        let mut typed = typed.into_iter().flatten();
         for case in read.cases {
-            let line = usize::try_from(case.defined.line()).ok();
-            let read = match typed.next() {
-                Some(case) => check(&case, &mut names).map(|()| case),
-                None => of_value(case.value, &mut names),
-            };
-            match read {
+            let line = line_of(&case);
+            match of_value(case.value, &mut names) {
                 Ok(case) => cases.push(case),
                 Err(message) => faults.push(fault(line, message)),
             }
         }
         let folder = file.parent().unwrap_or(Path::new(""));
         for listed in read.files {
-            let line = usize::try_from(listed.defined.line()).ok();
+            let line = line_of(&listed);
             match lines(file, line, folder, &listed.value, &mut names) {
                 Ok(listed) => cases.extend(listed),
                 Err(found) => faults.extend(found.0),
@@ -209,7 +196,7 @@ impl Suite {
         }
         let knowledge = read.knowledge.map(|named| {
             let path = folder.join(&named.value);
-            let line = usize::try_from(named.defined.line()).ok();
+            let line = line_of(&named);
             let missing = || fault(line, format!("there is no folder {}", path.display()));
             path.is_dir().then_some(()).ok_or_else(missing)?;
             Ok::<PathBuf, SuiteFault>(path)
@@ -239,11 +226,15 @@ impl Suite {
     }
 }
 
+/// The line where something stands, counted from 1.
+fn line_of<T>(found: &Spanned<T>) -> Option<usize> {
+    usize::try_from(found.defined.line()).ok()
+}
+
 fn read(path: &Path, named_in: &Path, line: Option<usize>) -> Result<String, SuiteFault> {
-    std::fs::read_to_string(path).map_err(|error| SuiteFault {
-        file: named_in.to_owned(),
-        line,
-        message: format!("{} cannot be read: {error}", path.display()),
+    std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("{} cannot be read: {error}", path.display());
+        SuiteFault::new(named_in, line, message)
     })
 }
 
@@ -327,22 +318,14 @@ fn of_file(
         let case = of_line(kind, line).and_then(|line| of_value(line, names));
         match case {
             Ok(case) => cases.push(case),
-            Err(message) => faults.push(SuiteFault {
-                file: path.to_owned(),
-                line: Some(number),
-                message,
-            }),
+            Err(message) => faults.push(SuiteFault::new(path, Some(number), message)),
         }
     }
     if !faults.is_empty() {
         return Err(SuiteFaults(faults));
     }
     if cases.is_empty() {
-        return Err(SuiteFaults::from(SuiteFault {
-            file: path.to_owned(),
-            line: None,
-            message: "there is no case".to_owned(),
-        }));
+        return Err(SuiteFault::new(path, None, "there is no case").into());
     }
     Ok(cases)
 }
@@ -362,16 +345,8 @@ fn meant(message: &str) -> String {
         return message.to_owned();
     };
     let expected = expected.split(" at line").next().unwrap_or_default();
-    let near = expected
-        .split(", ")
-        .map(|name| name.trim_matches('`'))
-        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
-        .min()
-        .filter(|(distance, name)| *distance * 2 <= name.chars().count());
-    match near {
-        Some((_, name)) => format!("{message}; did you mean `{name}`?"),
-        None => message.to_owned(),
-    }
+    let known = expected.split(", ").map(|name| name.trim_matches('`'));
+    message.to_owned() + &suggestion(wrong, known)
 }
 
 /// A line is a case. Data sets hold more than a case of their kind does; that is left out.

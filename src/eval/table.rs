@@ -114,10 +114,8 @@ fn row(
     share: Share,
     threshold: &str,
 ) -> String {
-    let figure = results.figures.iter().find(|figure| {
-        figure.kind == kind.kind && figure.metric == "pass_rate" && figure.slice == slice
-    });
-    let interval = figure
+    let interval = results
+        .figure(kind.kind, "pass_rate", slice)
         .and_then(|figure| figure.interval)
         .map_or(String::new(), shown);
     let Share {

@@ -10,6 +10,7 @@ use crate::app::{App, Said, Talk};
 use crate::domain::{
     Answer, ConversationId, Holder, InboundContent, Outcome, PaymentId, Speaker, TurnTrace,
 };
+use crate::store::{DeskConversation, StoreError};
 
 /// More of a conversation than this is not read back.
 const MESSAGES: i64 = 200;
@@ -26,6 +27,8 @@ pub struct Conversation<'a> {
     link: Option<String>,
     manners: Manners<'a>,
     talked: Talked,
+    /// What the store had after the last turn.
+    kept: Result<Option<DeskConversation>, StoreError>,
 }
 
 /// Runs a scripted conversation. `session` names its customer.
@@ -47,7 +50,7 @@ pub async fn conversation(
             break;
         }
     }
-    talk.end().await
+    talk.end()
 }
 
 /// Runs a conversation of texts only.
@@ -63,7 +66,7 @@ pub async fn texts(
             break;
         }
     }
-    talk.end().await
+    talk.end()
 }
 
 impl<'a> Conversation<'a> {
@@ -78,6 +81,7 @@ impl<'a> Conversation<'a> {
             link: None,
             manners: Manners::new(app),
             talked: Talked::default(),
+            kept: Ok(None),
         }
     }
 
@@ -120,6 +124,9 @@ impl<'a> Conversation<'a> {
 
     /// Keeps a turn. `notice` is an answer that no turn made.
     async fn take(&mut self, texts: &[String], said: Result<Said, String>, notice: bool) -> bool {
+        if let Some(id) = &self.id {
+            self.kept = self.app.store.desk_conversation(id).await;
+        }
         let said = match said {
             Ok(said) => said,
             Err(fault) => {
@@ -129,8 +136,11 @@ impl<'a> Conversation<'a> {
         };
         let mut manners = self.manners.faults(texts, &said, notice);
         manners.extend(self.priced(&said).await);
-        let kept = self.app.store.desk_conversation(&said.conversation).await;
-        let tickets = kept.ok().flatten().map_or(0, |kept| kept.tickets.len());
+        let tickets = if let Ok(Some(kept)) = &self.kept {
+            kept.tickets.len()
+        } else {
+            0
+        };
         let link = said
             .outcome
             .answer()
@@ -156,14 +166,11 @@ impl<'a> Conversation<'a> {
     }
 
     /// The whole conversation, with what the store has of it.
-    pub async fn end(mut self) -> Talked {
-        if let Some(id) = &self.id {
-            let kept = self.app.store.desk_conversation(id).await;
-            match kept.map(serde_json::to_value) {
-                Ok(Ok(state)) => self.talked.state = state,
-                Ok(Err(error)) => self.talked.broke_off = Some(error.to_string()),
-                Err(error) => self.talked.broke_off = Some(error.to_string()),
-            }
+    pub fn end(mut self) -> Talked {
+        match self.kept.map(serde_json::to_value) {
+            Ok(Ok(state)) => self.talked.state = state,
+            Ok(Err(error)) => self.talked.broke_off = Some(error.to_string()),
+            Err(error) => self.talked.broke_off = Some(error.to_string()),
         }
         if self.talked.state == Value::Null && self.talked.broke_off.is_none() {
             self.talked.broke_off = Some("the conversation cannot be read back".to_owned());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::{Currency, Language, Money, Product, ProductId, ProductText};
+use crate::domain::{Currency, Language, Money, Product, ProductId, ProductText, suggestion};
 
 use super::files::Files;
 use super::table::{Cell, Row, Table};
@@ -99,8 +99,8 @@ fn unknown_column(name: &str) -> String {
     let language = name.rsplit_once('_').map_or("en", |(_, ending)| ending);
     let texts = ["title", "description"].map(|text| format!("{text}_{language}"));
     let known = REQUIRED.into_iter().chain(OPTIONAL);
-    let suggestion = vocabulary::suggestion(name, known.chain(texts.iter().map(String::as_str)));
-    format!("unknown column `{name}`; remove it or rename it{suggestion}")
+    let meant = suggestion(name, known.chain(texts.iter().map(String::as_str)));
+    format!("unknown column `{name}`; remove it or rename it{meant}")
 }
 
 struct RowReader<'a> {

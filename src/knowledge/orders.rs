@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Language, Order, OrderItem, OrderNumber, OrderStatus, ProductId};
+use crate::domain::{Language, Order, OrderItem, OrderNumber, OrderStatus, ProductId, suggestion};
 
 use super::catalog::Catalog;
 use super::files::Files;
@@ -35,11 +35,11 @@ pub(super) fn read(files: &Files, catalog: &Catalog, notes: &mut Notes) -> Vec<O
     let columns = table.columns();
     for name in table.names().filter(|name| !name.is_empty()) {
         if !REQUIRED.contains(&name) && !OPTIONAL.contains(&name) {
-            let suggestion = vocabulary::suggestion(name, REQUIRED.into_iter().chain(OPTIONAL));
+            let meant = suggestion(name, REQUIRED.into_iter().chain(OPTIONAL));
             notes.fault(
                 FILE,
                 1,
-                format!("unknown column `{name}`; remove it or rename it{suggestion}"),
+                format!("unknown column `{name}`; remove it or rename it{meant}"),
             );
         }
     }
@@ -195,9 +195,9 @@ impl<'a> RowReader<'a> {
                 continue;
             };
             if !catalog.ids.contains_key(id) {
-                let suggestion = vocabulary::suggestion(id, catalog.ids.keys().map(String::as_str));
+                let meant = suggestion(id, catalog.ids.keys().map(String::as_str));
                 let message = format!(
-                    "the product `{id}` is not in catalog.csv; correct the id or add the product{suggestion}"
+                    "the product `{id}` is not in catalog.csv; correct the id or add the product{meant}"
                 );
                 self.notes.fault(FILE, cell.line, message);
             }

@@ -53,17 +53,3 @@ pub(super) fn is_id(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
-
-/// `; did you mean …?` when one of the known words is near.
-pub(super) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let nearest = known
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
-        .min();
-    match nearest {
-        Some((distance, candidate)) if distance <= 2 || distance * 3 <= candidate.len() => {
-            format!("; did you mean `{candidate}`?")
-        }
-        _ => String::new(),
-    }
-}

@@ -7,9 +7,9 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::config;
+use crate::multipart::Form;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// More of a transcript is left out.
@@ -74,30 +74,31 @@ impl Transcriber {
                 self.limit
             )));
         }
-        let boundary = format!("sportello-{}", Uuid::new_v4().simple());
-        let form = form(&boundary, &self.model, sound, mime_type);
+        let form = Form::new(
+            &[("model", &self.model), ("response_format", "json")],
+            &format!("voice.{}", ending(mime_type)),
+            mime_type,
+            sound,
+        );
         let retry = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(300))
             .with_max_times(self.tries - 1)
             .with_jitter();
-        let once = || self.once(&boundary, form.clone());
+        let once = || self.once(form.clone());
         once.retry(retry)
             .when(|error| matches!(error, TranscriptionError::Unavailable(_)))
             .await
     }
 
-    async fn once(&self, boundary: &str, form: Vec<u8>) -> Result<String, TranscriptionError> {
+    async fn once(&self, form: Form) -> Result<String, TranscriptionError> {
         let unavailable = |error: reqwest::Error| {
             TranscriptionError::Unavailable(error.without_url().to_string())
         };
         let mut request = self
             .client
             .post(&self.url)
-            .header(
-                "content-type",
-                format!("multipart/form-data; boundary={boundary}"),
-            )
-            .body(form);
+            .header("content-type", form.content_type)
+            .body(form.body);
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose_secret());
         }
@@ -131,31 +132,14 @@ fn refusal(status: StatusCode) -> TranscriptionError {
     }
 }
 
-/// A form of three fields (RFC 7578). The endpoint tells the format by the file's name.
-fn form(boundary: &str, model: &str, sound: &[u8], mime_type: &str) -> Vec<u8> {
-    let ending = match mime_type {
+/// The endpoint tells the format by the file's name.
+fn ending(mime_type: &str) -> &'static str {
+    match mime_type {
         "audio/mpeg" => "mp3",
         "audio/mp4" | "video/mp4" | "video/3gpp" => "m4a",
         "audio/wav" => "wav",
         "audio/aac" => "aac",
         "audio/amr" => "amr",
         _ => "ogg",
-    };
-    let field = |name: &str, value: &str| {
-        format!(
-            "--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-        )
-    };
-    let mut form = field("model", model).into_bytes();
-    form.extend(field("response_format", "json").into_bytes());
-    form.extend(
-        format!(
-            "--{boundary}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"voice.{ending}\"\r\n\
-             content-type: {mime_type}\r\n\r\n"
-        )
-        .into_bytes(),
-    );
-    form.extend_from_slice(sound);
-    form.extend(format!("\r\n--{boundary}--\r\n").into_bytes());
-    form
+    }
 }

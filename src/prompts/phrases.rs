@@ -3,6 +3,7 @@
 use minijinja::Environment;
 
 use super::PromptError;
+use crate::domain::suggestion;
 
 const FILES: [(&str, &str); 5] = [
     ("en", include_str!("../../prompts/phrases/en.toml")),
@@ -31,13 +32,8 @@ pub fn replace(
     for (key, text) in read(language, file)? {
         let english = format!("en/{key}");
         if environment.get_template(&english).is_err() {
-            let known = environment.templates().filter_map(|(name, _)| {
-                let known = name.strip_prefix("en/")?;
-                Some((strsim::osa_distance(&key, known), known))
-            });
-            let meant = known.min().map_or_else(String::new, |(_, known)| {
-                format!("; did you mean `{known}`?")
-            });
+            let known = environment.templates();
+            let meant = suggestion(&key, known.filter_map(|(name, _)| name.strip_prefix("en/")));
             return Err(PromptError(format!("there is no phrase `{key}`{meant}")));
         }
         let name = format!("{language}/{key}");

@@ -114,6 +114,18 @@ impl Store {
         rows.iter().map(AccessToken::read).collect()
     }
 
+    /// A token, whether or not it can be used.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn token(&self, id: &TokenId) -> Result<Option<AccessToken>, StoreError> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{TOKEN} WHERE id = $1")))
+            .bind(id.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(AccessToken::read).transpose()
+    }
+
     /// Ends a token. None when there is none of that id; revoked before, it stays as it was.
     ///
     /// # Errors

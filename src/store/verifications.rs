@@ -9,16 +9,15 @@ use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
 use super::audit::note;
-use super::conversations::{CONVERSATION, ConversationState, ensure};
+use super::conversations::{CONVERSATION, ConversationState, ensure, unsaid};
 use super::dialect::{Connection, Row};
 use super::notify::window_open;
 use super::outbox::{self, Kind, NewOutboxRow, SECRET};
 use super::rows::{number, optional_parsed, optional_text, parsed, text};
 use super::{Store, StoreError, fitting};
 use crate::domain::{
-    About, Answer, ButtonFilling, Channel, CodeRecipient, ContactId, ConversationId, Filling,
-    Inbound, InboundContent, Lane, Language, MessageCategory, TemplateButton, TemplateMessage,
-    TemplateValue,
+    Answer, ButtonFilling, Channel, CodeRecipient, ContactId, ConversationId, Filling, Inbound,
+    Lane, Language, MessageCategory, TemplateButton, TemplateMessage, TemplateValue,
 };
 
 const HOUR: i64 = 60 * 60 * 1000;
@@ -214,17 +213,8 @@ async fn find(
                 return Ok(None);
             }
             let opened = Inbound {
-                channel: Channel::Whatsapp,
-                recipient: new.sender.clone(),
-                external_id: String::new(),
-                sender: phone.clone(),
                 phone: Some(phone.clone()),
-                name: None,
-                sent_at: now / 1000,
-                content: InboundContent::Silent {
-                    kind: "opened".to_owned(),
-                },
-                about: About::default(),
+                ..unsaid(Channel::Whatsapp, phone, &new.sender, now)
             };
             ensure(connection, &opened, now).await?
         }

@@ -38,6 +38,17 @@ pub trait Job: Send {
     }
 }
 
+/// What a write does in its transaction.
+pub trait Work<T>:
+    for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static
+{
+}
+
+impl<T, F> Work<T> for F where
+    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static
+{
+}
+
 struct Pending<T, F> {
     work: Option<F>,
     result: Option<T>,
@@ -45,11 +56,7 @@ struct Pending<T, F> {
     waiting: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, F> Job for Pending<T, F>
-where
-    T: Send,
-    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
-{
+impl<T: Send, F: Work<T>> Job for Pending<T, F> {
     fn run<'c>(
         &'c mut self,
         connection: &'c mut Connection,
@@ -111,35 +118,27 @@ impl Writer {
 
 impl Store {
     /// Runs a write in the writer's next transaction; returns after the commit.
-    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>
-            + Send
-            + 'static,
-    {
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Work<T>,
+    ) -> Result<T, StoreError> {
         self.hand_in(work, true).await
     }
 
     /// The same for a write that is done again after a crash: nobody waits for the disk. The next lasting commit
     /// takes it along.
-    pub(super) async fn write_repeatable<T, F>(&self, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>
-            + Send
-            + 'static,
-    {
+    pub(super) async fn write_repeatable<T: Send + 'static>(
+        &self,
+        work: impl Work<T>,
+    ) -> Result<T, StoreError> {
         self.hand_in(work, false).await
     }
 
-    async fn hand_in<T, F>(&self, work: F, lasts: bool) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>
-            + Send
-            + 'static,
-    {
+    async fn hand_in<T: Send + 'static>(
+        &self,
+        work: impl Work<T>,
+        lasts: bool,
+    ) -> Result<T, StoreError> {
         let (waiting, done) = oneshot::channel();
         let job = Pending {
             work: Some(work),

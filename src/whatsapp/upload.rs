@@ -5,10 +5,10 @@ use std::time::Duration;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
-use uuid::Uuid;
 
 use super::graph::ErrorClass;
 use super::media::type_of;
+use crate::multipart::Form;
 use crate::ports::SendError;
 
 /// Meta's code for a file that could not be uploaded.
@@ -123,15 +123,19 @@ async fn post(
     token: &str,
     bytes: &[u8],
 ) -> Result<String, SendError> {
-    let boundary = format!("sportello-{}", Uuid::new_v4().simple());
+    let kind = type_of(bytes);
+    let ending = kind.rsplit('/').next().unwrap_or("bin");
+    let form = Form::new(
+        &[("messaging_product", "whatsapp"), ("type", kind)],
+        &format!("file.{ending}"),
+        kind,
+        bytes,
+    );
     let sent = client
         .post(media.clone())
         .bearer_auth(token)
-        .header(
-            "content-type",
-            format!("multipart/form-data; boundary={boundary}"),
-        )
-        .body(form(&boundary, bytes))
+        .header("content-type", form.content_type)
+        .body(form.body)
         .send()
         .await;
     let answer = sent.map_err(|error| {
@@ -166,27 +170,4 @@ async fn id(answer: Response) -> Result<String, SendError> {
         }
         Some(_) | None => refused(format!("an upload was answered {status}")),
     })
-}
-
-/// The form of `/media` (RFC 7578).
-fn form(boundary: &str, bytes: &[u8]) -> Vec<u8> {
-    let kind = type_of(bytes);
-    let ending = kind.rsplit('/').next().unwrap_or("bin");
-    let field = |name: &str, value: &str| {
-        format!(
-            "--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-        )
-    };
-    let mut form = field("messaging_product", "whatsapp").into_bytes();
-    form.extend(field("type", kind).into_bytes());
-    form.extend(
-        format!(
-            "--{boundary}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"file.{ending}\"\r\n\
-             content-type: {kind}\r\n\r\n"
-        )
-        .into_bytes(),
-    );
-    form.extend_from_slice(bytes);
-    form.extend(format!("\r\n--{boundary}--\r\n").into_bytes());
-    form
 }

@@ -51,20 +51,9 @@ impl Shop {
     }
 
     /// The same agent with a model that keeps what it is asked.
-    fn agent(&self, model: &Arc<Recorder>) -> Agent {
-        let agent = &self.prepared.agent;
-        let model: Arc<dyn ChatModel> = Arc::<Recorder>::clone(model);
-        Agent {
-            model: Some(model),
-            offline: Arc::clone(&agent.offline),
-            tools: Arc::clone(&agent.tools),
-            retriever: Arc::clone(&agent.retriever),
-            reader: Arc::clone(&agent.reader),
-            questions: agent.questions.clone(),
-            understanding: Arc::clone(&agent.understanding),
-            prompts: Arc::clone(&agent.prompts),
-            settings: agent.settings.clone(),
-        }
+    fn agent(&self, model: &Arc<Recorder>) -> Arc<Agent> {
+        let model = Arc::<Recorder>::clone(model);
+        self.prepared.with_model(model).agent
     }
 }
 

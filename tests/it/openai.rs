@@ -6,7 +6,7 @@ mod tools;
 
 use serde_json::{Value, json};
 use sportello::config::Llm;
-use sportello::domain::{ConversationId, History, Language};
+use sportello::domain::{ConversationId, Language};
 use sportello::openai::OpenAiChat;
 use sportello::ports::{ModelMessage, ModelReply, ModelRequest, ToolDefinition, TurnFacts};
 
@@ -39,15 +39,7 @@ fn request(after: Vec<ModelMessage>) -> ModelRequest {
         tools: vec![tool()],
         max_output_tokens: 300,
         conversation: ConversationId::default(),
-        facts: TurnFacts {
-            text: "Do you have a moka?".to_owned(),
-            requests: vec![],
-            passages: vec![],
-            history: History::default(),
-            language: Language::EN,
-            points: false,
-            phone_verified: false,
-        },
+        facts: TurnFacts::of("Do you have a moka?", Language::EN),
     }
 }
 

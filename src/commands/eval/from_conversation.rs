@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::app::AppError;
 use crate::commands::output::{line, note};
 use crate::commands::{Failure, Shared};
 use crate::domain::ConversationId;
@@ -24,13 +23,7 @@ pub struct FromConversation {
 
 /// Makes a case of a stored conversation.
 pub async fn run(shared: &Shared, args: &FromConversation) -> Result<(), Failure> {
-    if !Store::exists(&shared.data) {
-        return Err(Failure::Wrong(format!(
-            "there is no database in {}; name the folder of the server with --data",
-            shared.data.display()
-        )));
-    }
-    let store = Store::open(&shared.data).await.map_err(AppError::from)?;
+    let store = shared.store().await?;
     let drafted = drafted(&store, &args.id).await;
     store.close().await;
     let drafted = drafted?;
@@ -56,15 +49,14 @@ pub async fn run(shared: &Shared, args: &FromConversation) -> Result<(), Failure
 
 async fn drafted(store: &Store, id: &str) -> Result<eval::Drafted, Failure> {
     let conversation = ConversationId::from(id);
-    let kept = store.desk_conversation(&conversation).await;
-    let kept = kept.map_err(AppError::from)?.ok_or_else(|| {
+    let kept = store.desk_conversation(&conversation).await?;
+    let kept = kept.ok_or_else(|| {
         Failure::Wrong(format!(
             "there is no conversation {id}; its id is in the desk's address"
         ))
     })?;
-    let taken = store.taken(&conversation).await.map_err(AppError::from)?;
-    let turns = store.turns(&conversation, TURNS).await;
-    let mut turns = turns.map_err(AppError::from)?;
+    let taken = store.taken(&conversation).await?;
+    let mut turns = store.turns(&conversation, TURNS).await?;
     turns.reverse();
     let address = &kept.overview.address;
     let phone = address.starts_with('+').then_some(address.as_str());

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::file;
 use crate::app::knowledge_source;
 use crate::commands::output::{line, note};
 use crate::commands::{Failure, Shared};
@@ -60,7 +61,7 @@ pub fn run(shared: &Shared, args: &Import) -> Result<(), Failure> {
     let wishes = wishes(shared, args)?;
     let mut texts = Vec::new();
     for file in &args.files {
-        texts.push((file.as_path(), text(file)?));
+        texts.push((file.as_path(), file::read(file)?));
     }
     let readers: Vec<_> = texts.iter().map(|(file, _)| beside(file)).collect();
     let sources: Vec<Source> = texts
@@ -94,7 +95,7 @@ fn wishes(shared: &Shared, args: &Import) -> Result<Wishes, Failure> {
         ..Wishes::default()
     };
     if let Some(file) = &args.graders {
-        let graders: Result<Value, _> = serde_json::from_str(&text(file)?);
+        let graders: Result<Value, _> = serde_json::from_str(&file::read(file)?);
         let graders = graders.map_err(|error| {
             Failure::Wrong(format!("{}: this is no JSON: {error}", file.display()))
         })?;
@@ -104,7 +105,7 @@ fn wishes(shared: &Shared, args: &Import) -> Result<Wishes, Failure> {
         return Ok(wishes);
     }
     if let Some(file) = &args.intents {
-        let text = text(file)?;
+        let text = file::read(file)?;
         let beside = beside(file);
         let source = Source {
             name: file,
@@ -146,11 +147,6 @@ fn each(
     Err(Failure::Wrong(faults.join("\n")))
 }
 
-fn text(file: &Path) -> Result<String, Failure> {
-    let failed = |error| Failure::Wrong(format!("{} cannot be read: {error}", file.display()));
-    std::fs::read_to_string(file).map_err(failed)
-}
-
 /// Reads what a file names, relative to it.
 fn beside(file: &Path) -> impl Fn(&str) -> Result<String, String> {
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
@@ -171,7 +167,5 @@ fn write(imported: &Imported, out: Option<&Path>) -> Result<(), Failure> {
     let Some(file) = out else {
         return lines.iter().try_for_each(|text| line(text));
     };
-    let text = lines.join("\n") + "\n";
-    std::fs::write(file, text)
-        .map_err(|error| Failure::Machine(format!("{} cannot be written: {error}", file.display())))
+    file::write(file, lines.join("\n") + "\n")
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::file;
 use crate::commands::Failure;
 use crate::commands::output::note;
 use crate::eval::{self, Comparison, RecordedRun, Results, RunFault};
@@ -63,10 +64,7 @@ pub fn of_run(folder: &Path, runs: &[Results], baseline: Option<&Results>) -> Re
             0 => "results.json".to_owned(),
             _ => format!("results-{}.json", place + 1),
         };
-        let mut text = serde_json::to_string_pretty(run)
-            .map_err(|error| Failure::Machine(error.to_string()))?;
-        text.push('\n');
-        all.push((name, text));
+        all.push((name, file::pretty(run)?));
     }
     all.extend(files(runs, comparison.as_ref())?);
     write(folder, all)
@@ -86,49 +84,13 @@ fn files(runs: &[Results], comparison: Option<&Comparison>) -> Result<Files, Fai
     Ok(files.map(|(name, text)| (name.to_owned(), text)).into())
 }
 
-/// Writes all files, or none: each is written whole beside its place before the first is put there.
 fn write(folder: &Path, files: Files) -> Result<(), Failure> {
-    let part = |name: &str| folder.join(format!("{name}.part"));
-    let all = || -> Result<(), (PathBuf, std::io::Error)> {
-        std::fs::create_dir_all(folder).map_err(|error| (folder.to_owned(), error))?;
-        for (name, text) in &files {
-            std::fs::write(part(name), text).map_err(|error| (part(name), error))?;
-        }
-        for (name, _) in &files {
-            let place = folder.join(name);
-            std::fs::rename(part(name), &place).map_err(|error| (place, error))?;
-        }
-        Ok(())
-    };
-    if let Err((path, error)) = all() {
-        for (name, _) in &files {
-            let _ = std::fs::remove_file(part(name));
-        }
-        return Err(Failure::Machine(format!(
-            "{} cannot be written: {error}",
-            path.display()
-        )));
-    }
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    note(&format!("{}: {}", folder.display(), names.join(", ")));
+    let told = format!("{}: {}", folder.display(), names.join(", "));
+    let placed = files
+        .into_iter()
+        .map(|(name, text)| (folder.join(name), text));
+    file::write_all(&placed.collect::<Vec<_>>())?;
+    note(&told);
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_written_all_or_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let out = folder.path().join("deep/out");
-        let file = |name: &str| (name.to_owned(), "text".to_owned());
-        write(&out, vec![file("a"), file("b")]).unwrap();
-        assert_eq!(std::fs::read_to_string(out.join("b")).unwrap(), "text");
-        std::fs::create_dir(out.join("c.part")).unwrap();
-        let failed = write(&out, vec![("a".to_owned(), "new".to_owned()), file("c")]);
-        assert!(matches!(failed, Err(Failure::Machine(_))), "{failed:?}");
-        assert_eq!(std::fs::read_to_string(out.join("a")).unwrap(), "text");
-        assert!(!out.join("a.part").exists());
-    }
 }

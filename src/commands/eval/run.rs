@@ -1,10 +1,10 @@
 //! `sportello eval run` and `sportello eval score`.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::file;
 use super::journal::Journal;
 use super::models::{Asked, Models, Purse};
 use super::report;
@@ -89,10 +89,9 @@ pub fn suites(files: &[PathBuf]) -> Result<Vec<Suite>, Failure> {
 pub fn baseline(results: &Path, out: &Path) -> Result<(), Failure> {
     let results = Results::read(results).map_err(|fault| Failure::Wrong(fault.to_string()))?;
     let text = results.as_baseline().one_a_line();
-    write_text(
+    file::write(
         out,
-        text.map_err(|error| Failure::Machine(error.to_string()))?
-            .as_bytes(),
+        text.map_err(|error| Failure::Machine(error.to_string()))?,
     )
 }
 
@@ -373,7 +372,7 @@ pub fn show(results: &Results, file: Option<&Path>) -> Result<(), Failure> {
     }
     match file {
         Some(_) if to_stdout => json(results)?,
-        Some(file) => write(file, results)?,
+        Some(file) => file::write(file, file::pretty(results)?)?,
         None => {}
     }
     if results.passed {
@@ -381,27 +380,4 @@ pub fn show(results: &Results, file: Option<&Path>) -> Result<(), Failure> {
     }
     let missed = results.missed().join(", ");
     Err(Failure::Check(format!("below the threshold: {missed}")))
-}
-
-/// Writes results, whole or not at all.
-pub fn write(file: &Path, results: &Results) -> Result<(), Failure> {
-    let mut text =
-        serde_json::to_vec_pretty(results).map_err(|error| Failure::Machine(error.to_string()))?;
-    text.push(b'\n');
-    write_text(file, &text)
-}
-
-fn write_text(file: &Path, text: &[u8]) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::Machine(format!("{} cannot be written: {error}", file.display()))
-    };
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let part = file.with_extension("part");
-    let mut out = std::fs::File::create(&part).map_err(failed)?;
-    out.write_all(text).map_err(failed)?;
-    std::fs::rename(&part, file).map_err(failed)
 }

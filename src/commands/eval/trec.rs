@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::file;
 use super::run::suites;
 use crate::commands::Failure;
 use crate::commands::output::{json, line, note};
@@ -58,8 +59,8 @@ fn score(qrels: &Path, run: &Path, as_json: bool) -> Result<(), Failure> {
             fault.message
         ))
     };
-    let judged = TrecQrels::read(&text(qrels)?).map_err(|fault| of(qrels, fault))?;
-    let found = TrecRun::read(&text(run)?).map_err(|fault| of(run, fault))?;
+    let judged = TrecQrels::read(&file::read(qrels)?).map_err(|fault| of(qrels, fault))?;
+    let found = TrecRun::read(&file::read(run)?).map_err(|fault| of(run, fault))?;
     let figures = TrecFigures::new(&judged, &found);
     if figures.queries == 0 {
         let message = format!("{}: there is no judgment", qrels.display());
@@ -83,24 +84,14 @@ fn convert(file: &Path, args: &Trec) -> Result<(), Failure> {
         return Err(Failure::Wrong(message));
     }
     if let Some(out) = &args.write_run {
-        write(out, &Ranked::run(&searches, "sportello"))?;
+        file::write(out, Ranked::run(&searches, "sportello"))?;
     }
     if let Some(out) = &args.write_qrels {
-        write(out, &Ranked::qrels(&searches))?;
+        file::write(out, Ranked::qrels(&searches))?;
         if args.suite.is_empty() {
             note("every relevant document has the grade 1; --suite FILE gives the suite's grades");
         }
     }
     note(&format!("{} searches", searches.len()));
     Ok(())
-}
-
-fn text(file: &Path) -> Result<String, Failure> {
-    let failed = |error| Failure::Wrong(format!("{} cannot be read: {error}", file.display()));
-    std::fs::read_to_string(file).map_err(failed)
-}
-
-fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text)
-        .map_err(|error| Failure::Machine(format!("{} cannot be written: {error}", file.display())))
 }

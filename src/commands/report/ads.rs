@@ -1,23 +1,16 @@
 //! `sportello report ads`: reads the database, so a server may run meanwhile.
 
-use crate::app::AppError;
 use crate::commands::output::{json, line};
 use crate::commands::{Failure, Shared};
 use crate::domain::{Currency, Language, Money};
-use crate::store::{AdFigures, Store};
+use crate::store::AdFigures;
 
 /// A line an advertisement, most conversations first.
 pub async fn run(shared: &Shared, as_json: bool) -> Result<(), Failure> {
-    if !Store::exists(&shared.data) {
-        return Err(Failure::Wrong(format!(
-            "there is no database in {}; name the folder of the server with --data",
-            shared.data.display()
-        )));
-    }
-    let store = Store::open(&shared.data).await.map_err(AppError::from)?;
+    let store = shared.store().await?;
     let ads = store.ads().await;
     store.close().await;
-    let ads = ads.map_err(AppError::from)?;
+    let ads = ads?;
     if as_json {
         return json(&ads);
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use regex::{Captures, Regex};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use crate::domain::mask_cards;
 
@@ -172,26 +172,7 @@ impl StandIns {
 
     /// Every text in a value with stand-ins, and every number that is a telephone number.
     pub(super) fn hide_value(&mut self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.hide(text)),
-            Value::Array(values) => values.iter().map(|value| self.hide_value(value)).collect(),
-            Value::Object(members) => members
-                .iter()
-                .map(|(name, value)| (self.hide(name), self.hide_value(value)))
-                .collect(),
-            Value::Number(number) => self.hide_number(number),
-            Value::Null | Value::Bool(_) => value.clone(),
-        }
-    }
-
-    fn hide_number(&mut self, number: &Number) -> Value {
-        let text = number.to_string();
-        let hidden = self.hide(&text);
-        if hidden == text {
-            Value::Number(number.clone())
-        } else {
-            Value::String(hidden)
-        }
+        changed(value, &mut |text| self.hide(text))
     }
 
     /// The number of a call instead of the id that a provider gave it.
@@ -217,15 +198,7 @@ impl StandIns {
 
     /// Every text in a value with the values of the request at hand.
     pub(super) fn show_value(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.show(text)),
-            Value::Array(values) => values.iter().map(|value| self.show_value(value)).collect(),
-            Value::Object(members) => members
-                .iter()
-                .map(|(name, value)| (self.show(name), self.show_value(value)))
-                .collect(),
-            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-        }
+        changed(value, &mut |text| self.show(text))
     }
 
     /// A call's id that no other call of the request has.
@@ -247,6 +220,28 @@ impl StandIns {
             .entry(stand_in.clone())
             .or_insert_with(|| value.to_owned());
         stand_in
+    }
+}
+
+/// A value with every text in it changed. A number is a text where that changes it.
+fn changed(value: &Value, change: &mut impl FnMut(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(change(text)),
+        Value::Number(number) => {
+            let text = number.to_string();
+            let other = change(&text);
+            if other == text {
+                value.clone()
+            } else {
+                Value::String(other)
+            }
+        }
+        Value::Array(values) => values.iter().map(|value| changed(value, change)).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (change(name), changed(value, change)))
+            .collect(),
+        Value::Null | Value::Bool(_) => value.clone(),
     }
 }
 

@@ -10,7 +10,7 @@ use tempfile::{TempDir, tempdir};
 use uuid::Uuid;
 
 use super::{CaseBook, CaseRun, Cassette, Recorder, Replayer, Scrubber};
-use crate::domain::{ConversationId, History, Language, PaymentId, TicketId};
+use crate::domain::{ConversationId, Language, PaymentId, TicketId};
 use crate::ports::{
     ChatModel, ModelError, ModelMessage, ModelReply, ModelRequest, ToolCall, ToolDefinition,
     TurnFacts,
@@ -80,15 +80,7 @@ fn request(conversation: &ConversationId, prompt: &str) -> ModelRequest {
         tools: tools("Makes a link."),
         max_output_tokens: 300,
         conversation: conversation.clone(),
-        facts: TurnFacts {
-            text: SAID.to_owned(),
-            requests: Vec::new(),
-            passages: Vec::new(),
-            history: History::default(),
-            language: Language::EN,
-            phone_verified: false,
-            points: false,
-        },
+        facts: TurnFacts::of(SAID, Language::EN),
     }
 }
 

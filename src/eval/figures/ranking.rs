@@ -2,44 +2,36 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use crate::eval::ranking::{self, DEPTH};
+
 /// Whether the first document is relevant.
 pub fn first_is_relevant<T: AsRef<str>>(ranked: &[T], relevant: &BTreeMap<String, u32>) -> bool {
-    let first = ranked.first().and_then(|id| relevant.get(id.as_ref()));
-    first.is_some_and(|grade| *grade > 0)
+    gains(ranked, relevant)
+        .first()
+        .is_some_and(|gain| *gain > 0)
 }
 
 /// One over the place of the first relevant document, counted from 1; 0 without one.
 pub fn reciprocal_rank<T: AsRef<str>>(ranked: &[T], relevant: &BTreeMap<String, u32>) -> f64 {
-    let is_relevant = |id: &T| relevant.get(id.as_ref()).is_some_and(|grade| *grade > 0);
-    let place = ranked.iter().position(is_relevant);
-    place.map_or(0.0, |place| 1.0 / (place + 1) as f64)
+    ranking::reciprocal_rank(&gains(ranked, relevant), usize::MAX)
 }
 
 /// The discounted gain of the first ten documents beside that of the best order; 0 when nothing is relevant.
-/// A document of grade `g` gains `g`; a repeated one gains nothing.
 pub fn ndcg_at_10<T: AsRef<str>>(ranked: &[T], relevant: &BTreeMap<String, u32>) -> f64 {
-    let mut seen = HashSet::new();
-    let gains = ranked.iter().map(|id| {
-        let fresh = seen.insert(id.as_ref());
-        relevant
-            .get(id.as_ref())
-            .copied()
-            .filter(|_| fresh)
-            .unwrap_or(0)
-    });
-    let found = discounted(gains);
-    let mut best: Vec<u32> = relevant.values().copied().collect();
-    best.sort_unstable_by_key(|grade| std::cmp::Reverse(*grade));
-    let ideal = discounted(best.into_iter());
-    if ideal > 0.0 { found / ideal } else { 0.0 }
+    let best: Vec<u32> = relevant.values().copied().collect();
+    ranking::ndcg(&gains(ranked, relevant), &best, DEPTH)
 }
 
-fn discounted(gains: impl Iterator<Item = u32>) -> f64 {
-    let discounted = gains
-        .take(10)
-        .zip(2_u32..)
-        .map(|(gain, place)| f64::from(gain) / f64::from(place).log2());
-    discounted.sum()
+/// A document of grade `g` gains `g`; a repeated one gains nothing.
+fn gains<T: AsRef<str>>(ranked: &[T], relevant: &BTreeMap<String, u32>) -> Vec<u32> {
+    let mut seen = HashSet::new();
+    let gain = |id: &T| {
+        let grade = relevant.get(id.as_ref()).copied();
+        grade
+            .filter(|_| seen.insert(id.as_ref().to_owned()))
+            .unwrap_or(0)
+    };
+    ranked.iter().map(gain).collect()
 }
 
 #[cfg(test)]

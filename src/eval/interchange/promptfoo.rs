@@ -63,34 +63,16 @@ impl Reader<'_> {
             self.prompt = prompt::first(prompts, source, &mut self.imported);
         }
         self.default = match config.get("defaultTest") {
-            Some(Value::String(path)) => {
-                let text = beside(source, path)?;
-                let name = inside(source, path);
-                let found = Source {
-                    name: &name,
-                    text: &text,
-                    beside: source.beside,
-                };
-                found.yaml()?
-            }
+            Some(Value::String(path)) => beside(source, path, |found| found.yaml())?,
             Some(value) => value.clone(),
             None => Value::Null,
         };
         let tests = entries(&config, source)?;
         for test in tests {
             let line = usize::try_from(test.defined.line()).unwrap_or_default();
-            let path = match &test.value {
-                Value::String(path) => Some(path.clone()),
-                value @ Value::Null
-                | value @ Value::Bool(_)
-                | value @ Value::Number(_)
-                | value @ Value::Array(_)
-                | value @ Value::Object(_) => {
-                    value.get("path").and_then(Value::as_str).map(str::to_owned)
-                }
-            };
-            match path {
-                Some(path) => self.file(source, &path, &source.at(line))?,
+            let whole = test.value.as_str();
+            match whole.or_else(|| test.value.get("path")?.as_str()) {
+                Some(path) => self.file(source, path, &source.at(line))?,
                 None => self.tests(&[(source.at(line), test.value)]),
             }
         }
@@ -126,14 +108,7 @@ impl Reader<'_> {
                 .refuse(format!("tests from `{path}`"), why, place);
             return Ok(());
         }
-        let text = beside(source, path)?;
-        let name = inside(source, path);
-        let found = Source {
-            name: &name,
-            text: &text,
-            beside: source.beside,
-        };
-        let tests = listed(&found, &mut self.imported)?;
+        let tests = beside(source, path, |found| listed(found, &mut self.imported))?;
         self.tests(&tests);
         Ok(())
     }
@@ -416,12 +391,18 @@ fn listed(source: &Source, imported: &mut Imported) -> Result<Vec<Test>, ImportF
     }
 }
 
-fn inside(source: &Source, path: &str) -> std::path::PathBuf {
-    let folder = source.name.parent().unwrap_or(std::path::Path::new(""));
-    folder.join(path.trim_start_matches("file://"))
-}
-
-fn beside(source: &Source, path: &str) -> Result<String, ImportFault> {
+/// Reads a file that stands beside another one.
+fn beside<T>(
+    source: &Source,
+    path: &str,
+    read: impl FnOnce(&Source) -> Result<T, ImportFault>,
+) -> Result<T, ImportFault> {
     let path = path.trim_start_matches("file://");
-    (source.beside)(path).map_err(|why| source.fault(None, format!("`{path}`: {why}")))
+    let text = (source.beside)(path);
+    let text = text.map_err(|why| source.fault(None, format!("`{path}`: {why}")))?;
+    read(&Source {
+        name: &source.name.with_file_name(path),
+        text: &text,
+        beside: source.beside,
+    })
 }

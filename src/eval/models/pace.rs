@@ -127,7 +127,7 @@ pub(super) mod tests {
     use futures::future::join_all;
 
     use super::*;
-    use crate::domain::{ConversationId, History, Language};
+    use crate::domain::{ConversationId, Language};
     use crate::ports::{ModelMessage, TurnFacts};
 
     /// Answers everything alike, after a while.
@@ -167,15 +167,7 @@ pub(super) mod tests {
             tools: Vec::new(),
             max_output_tokens: 100,
             conversation: ConversationId::default(),
-            facts: TurnFacts {
-                text: text.to_owned(),
-                requests: Vec::new(),
-                passages: Vec::new(),
-                history: History::default(),
-                language: Language::EN,
-                phone_verified: false,
-                points: false,
-            },
+            facts: TurnFacts::of(text, Language::EN),
         }
     }
 

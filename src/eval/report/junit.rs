@@ -196,7 +196,7 @@ struct Demand {
 fn demands(run: &Results) -> Vec<Demand> {
     let of_kind = |kind: &KindReport| {
         let threshold = kind.threshold?;
-        let figure = super::words::figure(run, kind.kind, "pass_rate", "all");
+        let figure = run.figure(kind.kind, "pass_rate", "all");
         let interval = figure.and_then(|figure| figure.interval);
         let interval = interval.map_or(String::new(), |both| format!(" [{}]", between(both)));
         Some(Demand {

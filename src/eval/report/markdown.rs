@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::words::{
-    between, counted, failed, figure, headline, name, overall, percent, plural, points, printable,
+    between, counted, failed, headline, name, overall, percent, plural, points, printable,
     shortened, thousands, time,
 };
 use crate::domain::Language;
@@ -122,7 +122,7 @@ fn kinds(main: &Results, out: &mut Vec<String>) {
 }
 
 fn interval(run: &Results, kind: Kind, slice: &str) -> String {
-    let figure = figure(run, kind, "pass_rate", slice);
+    let figure = run.figure(kind, "pass_rate", slice);
     let interval = figure.and_then(|figure| figure.interval);
     interval.map_or(String::new(), between)
 }

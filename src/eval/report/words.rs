@@ -1,7 +1,7 @@
 //! What every report says in the same words.
 
 use crate::eval::compare::{Comparison, ComparisonVerdict};
-use crate::eval::rates::{Measure, pass_rate};
+use crate::eval::rates::pass_rate;
 use crate::eval::results::{CaseResult, Results};
 
 /// The end of a run in a line.
@@ -74,19 +74,6 @@ pub fn name(results: &Results) -> String {
         Some(variant) => format!("{}, {variant}", results.model),
         None => results.model.clone(),
     }
-}
-
-/// A measure of the run.
-pub fn figure<'a>(
-    results: &'a Results,
-    kind: crate::eval::Kind,
-    metric: &str,
-    slice: &str,
-) -> Option<&'a Measure> {
-    results
-        .figures
-        .iter()
-        .find(|one| one.kind == kind && one.metric == metric && one.slice == slice)
 }
 
 /// The share of all cases that passed, with its interval; none where nothing ran.

@@ -130,13 +130,10 @@ pub async fn talk(
         max_output_tokens: 100,
         conversation: ConversationId::default(),
         facts: TurnFacts {
-            text: requests[0].whole.unwrap_or(requests[0].text).to_owned(),
             requests: requests.iter().map(Said::asked).collect(),
-            passages: Vec::new(),
             history: requests[0].history(),
-            language: Language::EN,
             points: requests[0].points,
-            phone_verified: false,
+            ..TurnFacts::of(requests[0].whole.unwrap_or(requests[0].text), Language::EN)
         },
     };
     let mut made = Vec::new();

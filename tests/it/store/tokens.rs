@@ -47,6 +47,9 @@ async fn a_token_lives_until_it_is_over_or_revoked() {
     let listed = store.tokens().await.unwrap();
     let ids: Vec<&TokenId> = listed.iter().map(|token| &token.id).collect();
     assert_eq!(ids, [&made.id, &other.id]);
+    let found = store.token(&other.id).await.unwrap().unwrap();
+    assert_eq!((found.id, found.name), (other.id, other.name));
+    assert!(store.token(&TokenId::new()).await.unwrap().is_none());
     let noted = store.audit_of(made.id.as_str()).await.unwrap();
     let actions: Vec<&str> = noted.iter().map(|entry| entry.action.as_str()).collect();
     assert_eq!(actions, ["token_created", "token_revoked"]);

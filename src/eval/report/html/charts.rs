@@ -10,7 +10,7 @@ use crate::eval::case::Kind;
 use crate::eval::draw::{Histogram, calibration_curve, confusion_matrix, histogram};
 use crate::eval::measures::{calibration, calibration_error};
 use crate::eval::rates::{certainties, confusion, pass_rate};
-use crate::eval::report::words::{counted, figure, plural};
+use crate::eval::report::words::{counted, plural};
 use crate::eval::results::{CaseResult, Results};
 
 /// More classes than these make a wide drawing.
@@ -107,7 +107,7 @@ fn curve(run: &Results, kind: Kind, cases: &[&CaseResult]) -> Option<Drawing> {
         return None;
     }
     let bins = calibration(&guesses);
-    let interval = figure(run, kind, "ece", "all").and_then(|one| one.interval);
+    let interval = run.figure(kind, "ece", "all").and_then(|one| one.interval);
     let interval = interval.map_or(String::new(), |[from, to]| {
         format!(" (95 % interval {from:.3}–{to:.3})")
     });

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::eval::case::Kind;
 use crate::eval::draw::{Lane, lane};
 use crate::eval::rates::Measure;
-use crate::eval::report::words::{between, figure, name, overall, percent, value};
+use crate::eval::report::words::{between, name, overall, percent, value};
 use crate::eval::results::{KindReport, Results};
 
 /// What was below its threshold or gate.
@@ -100,8 +100,10 @@ pub fn cards(run: &Results) -> Vec<Card> {
 }
 
 fn card(run: &Results, kind: &KindReport) -> Card {
-    let interval =
-        |slice: &str| figure(run, kind.kind, "pass_rate", slice).and_then(|figure| figure.interval);
+    let interval = |slice: &str| {
+        run.figure(kind.kind, "pass_rate", slice)
+            .and_then(|figure| figure.interval)
+    };
     let all = Row::share(
         title(kind.kind),
         kind.all.cases,
@@ -168,13 +170,13 @@ fn classes(run: &Results, kind: Kind) -> Vec<[String; 5]> {
         .filter_map(|one| one.slice.strip_prefix("class="))
         .collect();
     let cell = |class: &str, metric: &str| {
-        let found = figure(run, kind, metric, &format!("class={class}"));
+        let found = run.figure(kind, metric, &format!("class={class}"));
         found.map_or(String::new(), |one| format!("{:.3}", one.value))
     };
     named
         .into_iter()
         .map(|class| {
-            let recall = figure(run, kind, "recall", &format!("class={class}"));
+            let recall = run.figure(kind, "recall", &format!("class={class}"));
             [
                 class.to_owned(),
                 recall.map_or(String::new(), |one| one.cases.to_string()),
@@ -247,7 +249,7 @@ pub fn side_by_side(runs: &[Results]) -> SideBySide {
     let kinds = kinds.into_iter().map(|kind| {
         let found = runs.iter().map(|run| {
             let report = run.kinds.iter().find(|one| one.kind == kind)?;
-            let measure = figure(run, kind, "pass_rate", "all")?;
+            let measure = run.figure(kind, "pass_rate", "all")?;
             Some((measure.value, measure.interval?, report.all.cases))
         });
         line(title(kind), found.collect())
