@@ -21,7 +21,7 @@ use crate::eval::{self, ComparisonVerdict, RecordedRun, RunFault};
 pub enum Eval {
     /// Run suites in a data folder of their own, which is removed afterwards; what was embedded and fitted is kept in
     /// `eval` in the data folder
-    Run(run::Run),
+    Run(Box<run::Run>),
     /// Judge a stored run again with changed expectations, thresholds or gates, without running anything
     Score(run::Score),
     /// Make a case of a stored conversation: what the customer wrote and what came of it, with personal data replaced by

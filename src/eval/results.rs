@@ -368,12 +368,12 @@ impl Results {
         let Value::Object(fields) = serde_json::to_value(self)? else {
             return Ok(String::new());
         };
-        let fields = fields.iter().map(|(name, value)| match value {
-            Value::Array(entries) => {
-                let entries: Vec<String> = entries.iter().map(Value::to_string).collect();
-                format!("\"{name}\": [\n{}\n]", entries.join(",\n"))
-            }
-            value => format!("\"{name}\": {value}"),
+        let fields = fields.iter().map(|(name, value)| {
+            let Value::Array(entries) = value else {
+                return format!("\"{name}\": {value}");
+            };
+            let entries: Vec<String> = entries.iter().map(Value::to_string).collect();
+            format!("\"{name}\": [\n{}\n]", entries.join(",\n"))
         });
         let fields: Vec<String> = fields.collect();
         Ok(format!("{{\n{}\n}}\n", fields.join(",\n")))

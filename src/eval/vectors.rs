@@ -56,7 +56,9 @@ impl Embedder for Remembering {
 fn unavailable(error: IndexingError) -> EmbedError {
     match error {
         IndexingError::Embed(error) => error,
-        error => EmbedError::Unavailable(error.to_string()),
+        error @ (IndexingError::Index(_) | IndexingError::Store(_)) => {
+            EmbedError::Unavailable(error.to_string())
+        }
     }
 }
 
