@@ -37,7 +37,7 @@ baseline: models
 # The demo suite with a real model on this machine: 1.1 GB once, Linux on x86-64, a quarter of an hour.
 record-demo: models
 	cargo build --release --locked
-	python3 scripts/try_llm.py target/release/sportello --data target/eval-data eval run eval/demo/suite.yaml --jobs 1 \
+	python3 scripts/try_llm.py target/release/sportello --data target/eval-data eval run eval/demo/suite.yaml --jobs 1 --customer configured \
 		--record eval/demo/recordings
 
 # Signed webhook to durable 200, beside FastAPI on the same disk; a Markdown table. Exit code 1 below a floor.

@@ -67,8 +67,8 @@ def main(command: list[str]) -> int:
         wait(address)
         return subprocess.run(command, env=os.environ | {
             "SPORTELLO_LLM__BASE_URL": f"{address}/v1", "SPORTELLO_LLM__MODEL": MODEL,
-            "SPORTELLO_LLM__TOOL_MODE": "json_schema", "SPORTELLO_LLM__TIMEOUT_SECONDS": "600",
-            "SPORTELLO_AGENT__DEADLINE_SECONDS": "1800"}).returncode
+            "SPORTELLO_LLM__TOOL_MODE": "json_schema", "SPORTELLO_LLM__TIMEOUT_SECONDS": "480",
+            "SPORTELLO_AGENT__DEADLINE_SECONDS": "500"}).returncode
     finally:
         serving.kill()
         serving.wait()

@@ -10,6 +10,7 @@ mod gates;
 mod grounded;
 mod interchange;
 mod judge;
+mod judged;
 mod manners;
 mod matcher;
 mod measures;

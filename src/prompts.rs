@@ -9,11 +9,12 @@ use minijinja::{Environment, UndefinedBehavior, Value};
 use crate::domain::Language;
 
 /// The agent's system prompt; how a model without tool calls of its own says which tool to use; how a model plays a
-/// customer in an evaluation.
-const FILES: [(&str, &str); 3] = [
+/// customer in an evaluation, and judges an answer there.
+const FILES: [(&str, &str); 4] = [
     ("agent", include_str!("../prompts/agent.md")),
     ("json_mode", include_str!("../prompts/json_mode.md")),
     ("customer", include_str!("../prompts/customer.md")),
+    ("judge", include_str!("../prompts/judge.md")),
 ];
 
 /// All prompts and phrases, compiled once.
@@ -65,7 +66,7 @@ impl Prompts {
                     replace(&mut environment, stem, stem, text)
                 }
                 None => Err(PromptError(
-                    "there is no such prompt; there are agent.md, json_mode.md, customer.md and \
+                    "there is no such prompt; there are agent.md, json_mode.md, customer.md, judge.md and \
                      phrases/LANGUAGE.toml"
                         .to_owned(),
                 )),
@@ -94,6 +95,15 @@ impl Prompts {
     /// When the context lacks something the prompt names.
     pub fn customer(&self, context: impl Into<Value>) -> Result<String, PromptError> {
         let template = self.environment.get_template("customer")?;
+        Ok(template.render(context.into())?.trim().to_owned())
+    }
+
+    /// The instructions for a model that judges an answer.
+    ///
+    /// # Errors
+    /// When the context lacks something the prompt names.
+    pub fn judge(&self, context: impl Into<Value>) -> Result<String, PromptError> {
+        let template = self.environment.get_template("judge")?;
         Ok(template.render(context.into())?.trim().to_owned())
     }
 

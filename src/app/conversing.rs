@@ -14,7 +14,7 @@ use crate::domain::{
 use crate::events::Event;
 use crate::store::{Accepted, Intake, TurnRecord};
 
-/// The longest a terminal waits for a turn.
+/// A terminal waits for a turn at least this long.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// A turn may end in another process, which tells nobody here.
 const LOOK: Duration = Duration::from_secs(1);
@@ -79,7 +79,9 @@ impl App {
             .into_iter()
             .next_back()
             .ok_or_else(|| AppError::Configuration("nothing was said".to_owned()))?;
-        let turn = tokio::time::timeout(PATIENCE, self.turn_of(&accepted))
+        // A worker may finish another turn before.
+        let turns = 2 * Duration::from_secs(self.config.agent.deadline_seconds);
+        let turn = tokio::time::timeout(turns.max(PATIENCE), self.turn_of(&accepted))
             .await
             .map_err(|_| AppError::Machine("no turn ended in time".to_owned()))??;
         self.said(accepted.conversation, turn).await

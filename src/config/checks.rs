@@ -7,6 +7,9 @@ use super::draft::Draft;
 use super::hours::DeskHours;
 use super::{Config, EmbeddingProvider, PaymentProvider, micros};
 
+/// Seconds for a turn, at most: a lease that lasts ten minutes is taken for one of a clock that was wrong.
+const DEADLINE: u64 = 540;
+
 /// A contradiction.
 pub(super) struct Finding {
     /// The keys it is about; reported where the first of them that was written stands.
@@ -388,6 +391,10 @@ fn ranges(config: &Config, findings: &mut Findings) {
             &["llm.temperature"],
             "`llm.temperature` must lie between 0 and 2",
         );
+    }
+    if !(1..=DEADLINE).contains(&config.agent.deadline_seconds) {
+        let message = format!("`agent.deadline_seconds` must lie between 1 and {DEADLINE}");
+        findings.add(&["agent.deadline_seconds"], message);
     }
     if !(0.0..=60.0).contains(&config.agent.debounce_seconds) {
         findings.add(

@@ -340,6 +340,7 @@ mod tests {
             tickets: 0,
             link_before: None,
             manners: Vec::new(),
+            judged: None,
             milliseconds: 0,
         }
     }

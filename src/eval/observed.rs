@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::judged::Judged;
 use crate::domain::{ConversationId, Holder, Language, Outcome, Polarity, TurnTrace};
 
 /// What was seen of one case.
@@ -97,6 +98,9 @@ pub struct TurnSeen {
     /// What was wrong with the answer, whatever it is about: manners, prices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub manners: Vec<String>,
+    /// What the judge found, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
     /// Milliseconds; 0 where they are not told.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub milliseconds: u64,

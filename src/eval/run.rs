@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use super::asked::LastAsked;
 use super::case::{Case, Expect, Kind, RetrievalCase, ToolCallCase, Words};
 use super::cassette::{CaseBook, CaseRun};
+use super::judged;
 use super::observed::{Observed, Talked};
 use super::ranking::DEPTH;
 use super::results::CaseResult;
@@ -37,6 +38,8 @@ pub struct Runner<'a> {
     pub prepared: &'a Prepared,
     /// The model that plays the customer of a case; without one, simulations are skipped.
     pub customer: Option<&'a (dyn Fn(CaseRun) -> Arc<dyn ChatModel> + Send + Sync)>,
+    /// The model that judges whether answers say what was read; without one, none does.
+    pub judge: Option<&'a (dyn Fn(CaseRun) -> Arc<dyn ChatModel> + Send + Sync)>,
     /// The model for cases that ask it directly.
     pub direct: &'a (dyn Fn(CaseRun) -> Arc<dyn ChatModel> + Send + Sync),
     /// Told what differs from run to run, for recordings.
@@ -219,6 +222,14 @@ impl Runner<'_> {
 
     async fn talk(&self, case: &Case, repeat: u32) -> Observed {
         let run = case_run(case, repeat);
+        let mut observed = self.talked(case, run.clone()).await;
+        if let (Some(judge), Observed::Talked(talked)) = (&self.judge, &mut observed) {
+            judged::judge(self.prepared, judge(run).as_ref(), talked).await;
+        }
+        observed
+    }
+
+    async fn talked(&self, case: &Case, run: CaseRun) -> Observed {
         let session = run.session();
         match case {
             Case::Conversation(case) => {

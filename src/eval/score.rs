@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::case::{Case, Expect, RetrievalCase, SafetyCase, SimulationCase, ToolCallCase};
 use super::grounded::grounded;
 use super::judge;
+use super::judged::Judged;
 use super::matcher::{ExpectedCall, Hits};
 use super::observed::{Observed, Talked, TurnSeen};
 use super::ranking;
@@ -225,6 +226,12 @@ fn with_grounds(faults: Vec<String>, talked: &Talked) -> Scored {
     if !grounds.is_empty() {
         let mean = grounds.iter().sum::<f64>() / grounds.len() as f64;
         scores.insert("groundedness".to_owned(), mean);
+    }
+    let judged = talked.turns.iter().filter_map(|turn| turn.judged.as_ref());
+    let judged: Vec<f64> = judged.filter_map(Judged::faithfulness).collect();
+    if !judged.is_empty() {
+        let mean = judged.iter().sum::<f64>() / judged.len() as f64;
+        scores.insert("faithfulness".to_owned(), mean);
     }
     Scored {
         faults,

@@ -139,7 +139,9 @@ impl Suite {
         {
             return Self::of_lines(file, &text);
         }
-        let read = serde_saphyr::from_str(&text).map_err(|error| {
+        // Customers say `yes` and `no`.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let read = serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
             let line = error.location().map(|location| location.line());
             let line = line.and_then(|line| usize::try_from(line).ok());
             let message = error.without_snippet().to_string();
@@ -397,6 +399,24 @@ mod tests {
             panic!("not a conversation");
         };
         assert_eq!(case.turns[0].say.texts(), ["hi", "there"]);
+    }
+
+    #[test]
+    fn yes_is_what_a_customer_says() {
+        let suite = load(
+            "name: a\ncases:\n  - kind: conversation\n    id: one\n    turns:\n      - say: yes\n      - {say: [no, on]}\n",
+            "",
+        );
+        let suite = suite.unwrap();
+        let Case::Conversation(case) = &suite.cases[0] else {
+            panic!("not a conversation");
+        };
+        let said: Vec<String> = case
+            .turns
+            .iter()
+            .flat_map(|turn| turn.say.texts())
+            .collect();
+        assert_eq!(said, ["yes", "no", "on"]);
     }
 
     fn first(suite: &str, lines: &str) -> SuiteFault {

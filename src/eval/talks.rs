@@ -158,6 +158,7 @@ impl<'a> Conversation<'a> {
             tickets,
             link_before: self.link.clone(),
             manners,
+            judged: None,
         });
         if link.is_some() {
             self.link = link;

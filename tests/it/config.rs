@@ -410,6 +410,10 @@ fn what_belongs_together_is_checked_together() {
             "sportello.toml:2: `knowledge.path`: there is no folder",
         ),
         (
+            "[agent]\ndeadline_seconds = 600",
+            "sportello.toml:2: `agent.deadline_seconds` must lie between 1 and 540",
+        ),
+        (
             "[agent]\ntexts = \"nowhere\"",
             "sportello.toml:2: `agent.texts`: there is no folder",
         ),

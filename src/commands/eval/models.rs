@@ -24,6 +24,10 @@ pub struct Models {
     /// The model that plays the customers of simulations, in the same forms
     #[arg(long, value_name = "MODEL")]
     customer: Option<String>,
+    /// The model that judges whether every fact of an answer stands in what was read, in the same forms: the measure
+    /// `faithfulness`
+    #[arg(long, value_name = "MODEL")]
+    judge: Option<String>,
     /// Record every call to a model in this folder, a file a case
     #[arg(long, value_name = "DIR", conflicts_with_all = ["replay", "record_missing"])]
     record: Option<PathBuf>,
@@ -155,9 +159,10 @@ pub struct Ready {
     pub prepared: Prepared,
     wired: Option<Arc<Wired>>,
     customer: Option<Model>,
+    judge: Option<Model>,
 }
 
-/// Gives the model that plays the customer of a case.
+/// Gives the model that plays the customer of a case, or judges it.
 pub type Player = Box<dyn Fn(CaseRun) -> Model + Send + Sync>;
 
 impl Asked {
@@ -186,6 +191,7 @@ impl Asked {
                 prepared: prepared.with_model(Arc::new(Obedient::new(suites, offline))),
                 wired: None,
                 customer: None,
+                judge: None,
             });
         };
         let wiring = Wiring {
@@ -195,19 +201,19 @@ impl Asked {
             paces: &purse.paces,
         };
         let wired = wiring.model(spec, &models.taping(spec, variant))?;
-        let customer = match &models.customer {
-            None => None,
-            Some(text) => {
-                let spec: ModelSpec = text.parse().map_err(Failure::Wrong)?;
-                let player = wiring.model(&spec, &Taping::Off)?;
-                Some(player.for_case(CaseRun::new("customer", 1)))
-            }
+        let beside = |text: &String| -> Result<Model, Failure> {
+            let spec: ModelSpec = text.parse().map_err(Failure::Wrong)?;
+            let model = wiring.model(&spec, &Taping::Off)?;
+            Ok(model.for_case(CaseRun::new("beside", 1)))
         };
+        let customer = models.customer.as_ref().map(beside).transpose()?;
+        let judge = models.judge.as_ref().map(beside).transpose()?;
         Ok(Ready {
             name: wired.name.clone(),
             prepared: wired.prepared.clone(),
             wired: Some(Arc::new(wired)),
             customer,
+            judge,
         })
     }
 }
@@ -215,13 +221,18 @@ impl Asked {
 impl Ready {
     /// The model that plays customers: the one that was named, recorded and replayed beside the one that answers.
     pub fn player(&self) -> Option<Player> {
+        let replays = self.replayer().is_some();
+        let recorded = replays.then(|| Arc::clone(&self.prepared.agent.offline));
+        self.beside(self.customer.clone().or(recorded)?)
+    }
+
+    /// The model that judges, recorded and replayed in the same way. Recordings are asked only where one is named.
+    pub fn judge(&self) -> Option<Player> {
+        self.beside(self.judge.clone()?)
+    }
+
+    fn beside(&self, model: Model) -> Option<Player> {
         let wired = self.wired.clone()?;
-        let replays = wired.replayer.is_some();
-        let model = match &self.customer {
-            Some(customer) => Arc::clone(customer),
-            None if replays => Arc::clone(&self.prepared.agent.offline),
-            None => return None,
-        };
         Some(Box::new(move |run| wired.beside(Arc::clone(&model), run)))
     }
 

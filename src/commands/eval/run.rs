@@ -285,11 +285,12 @@ impl Once<'_> {
         let count = Mutex::new(self.results.len());
         let told = progress("cases");
         let done: HashSet<(String, Kind, String, u32)> = self.results.iter().map(key).collect();
-        let player = ready.player();
+        let (player, judge) = (ready.player(), ready.judge());
         let runner = Runner {
             app: &shop.local.app,
             prepared: &prepared,
             customer: player.as_deref(),
+            judge: judge.as_deref(),
             direct: &|run| ready.direct(run),
             book: ready.book(),
             asked: &asked,

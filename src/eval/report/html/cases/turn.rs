@@ -107,7 +107,7 @@ impl TurnView {
                 .unwrap_or_default(),
             outcome,
             summary,
-            manners: turn.manners.clone(),
+            manners: warnings(turn),
             figures: figures(turn),
         }
     }
@@ -139,6 +139,16 @@ fn understood(triage: &Triage) -> Vec<[String; 2]> {
         format!("{} {:+.2}", mood.label.name(), mood.polarity),
     ]);
     facts
+}
+
+/// What was wrong with an answer beside what the case expected.
+fn warnings(turn: &TurnSeen) -> Vec<String> {
+    let judged = turn.judged.iter();
+    let unsupported = judged.clone().flat_map(|judged| &judged.unsupported);
+    let unsupported = unsupported.map(|claim| format!("nothing that was read says: {claim}"));
+    let fault = judged.filter_map(|judged| judged.fault.clone());
+    let manners = turn.manners.iter().cloned();
+    manners.chain(unsupported).chain(fault).collect()
 }
 
 fn extras(answer: &Answer, language: Language) -> Vec<[String; 2]> {
