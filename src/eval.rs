@@ -63,6 +63,7 @@ pub use report::{events, html, junit, markdown};
 pub use results::{About, CaseResult, KindReport, Results, ResultsFault, Share};
 pub use run::{Runner, Selection, absent, case_run, recording};
 pub use scripted::{OBEDIENT, Obedient};
+pub use stable::stabilise;
 pub use stored::{Drafted, draft};
 pub use suite::{Suite, SuiteFault, SuiteFaults, schema};
 pub use table::lines;

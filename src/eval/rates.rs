@@ -12,6 +12,9 @@ use super::observed::Observed;
 use super::results::CaseResult;
 use crate::understand::OUT_OF_SCOPE;
 
+/// How the names of times begin, which differ from run to run.
+pub(super) const LATENCY: &str = "latency_";
+
 /// A measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
@@ -259,15 +262,11 @@ fn latency(cases: &[&CaseResult], add: &mut impl FnMut(&str, f64, Option<[f64; 2
         .filter(|time| *time > 0)
         .collect();
     times.sort_unstable();
-    for (metric, part) in [
-        ("latency_p50_ms", 50),
-        ("latency_p95_ms", 95),
-        ("latency_p99_ms", 99),
-    ] {
+    for part in [50, 95, 99] {
         let place = (times.len() * part).div_ceil(100).saturating_sub(1);
         if let Some(time) = times.get(place) {
             add(
-                metric,
+                &format!("{LATENCY}p{part}_ms"),
                 f64::from(u32::try_from(*time).unwrap_or(u32::MAX)),
                 None,
             );

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::case::{Case, Kind, Words};
 use super::gates::{Gate, GateResult};
 use super::observed::Observed;
-use super::rates::{self, Measure};
+use super::rates::{self, LATENCY, Measure};
 use super::score::score;
 use super::suite::Suite;
 use crate::domain::Language;
@@ -356,6 +356,8 @@ impl Results {
             case.prompt.clear();
             case.faults.clear();
         }
+        self.figures
+            .retain(|figure| !figure.metric.starts_with(LATENCY));
         self.milliseconds = None;
         self
     }

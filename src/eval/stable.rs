@@ -1,12 +1,13 @@
 //! A run without what differs from run to run: identifiers and times. Pure.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use regex::Regex;
 use serde_json::Value;
 
 use super::observed::Observed;
-use super::results::Results;
+use super::results::CaseResult;
 
 /// Our identifiers, short names of tickets, and moments.
 const IDENTIFIER: &str = r"\b([a-z]{2,4})_([0-9a-f]{32})\b";
@@ -14,49 +15,52 @@ const MOMENT: &str = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z?";
 /// Letters of a ticket's id that people read.
 const SHORT: usize = 6;
 
-impl Results {
-    /// The same run with stand-ins for identifiers and times, numbered in every case by when they appear first, so that
-    /// two replays are the same to the byte.
-    #[must_use]
-    pub fn stable(mut self) -> Self {
-        let (Ok(identifier), Ok(moment)) = (Regex::new(IDENTIFIER), Regex::new(MOMENT)) else {
-            return self;
+/// What is replaced by what. The longest comes first: the end of an identifier is a number that people read.
+type Known = BTreeMap<(Reverse<usize>, String), String>;
+
+/// Puts stand-ins for identifiers and times, numbered in every case by when they appear first, so that two replays are
+/// the same to the byte.
+pub fn stabilise(cases: &mut [CaseResult]) {
+    let (Ok(identifier), Ok(moment)) = (Regex::new(IDENTIFIER), Regex::new(MOMENT)) else {
+        return;
+    };
+    for case in cases {
+        let Ok(mut seen) = serde_json::to_value(&case.observed) else {
+            continue;
         };
-        for case in &mut self.cases {
-            let Ok(mut seen) = serde_json::to_value(&case.observed) else {
-                continue;
-            };
-            let mut known = BTreeMap::new();
-            if let Observed::Talked(talked) = &case.observed {
-                for (number, order) in talked.orders.iter().enumerate() {
-                    known.insert(order.clone(), format!("ORDER-{}", number + 1));
-                }
-            }
-            collect(&seen, &identifier, &mut known);
-            replace(&mut seen, &known, &moment);
-            if let Ok(observed) = serde_json::from_value(seen) {
-                case.observed = observed;
-            }
-            let said = case.prompt.iter_mut().map(|[_, text]| text);
-            for text in case.faults.iter_mut().chain(said) {
-                *text = stood_in(text, &known, &moment);
+        let mut known = Known::new();
+        if let Observed::Talked(talked) = &case.observed {
+            for (number, order) in talked.orders.iter().enumerate() {
+                known.insert(key(order), format!("ORDER-{}", number + 1));
             }
         }
-        self
+        collect(&seen, &identifier, &mut known);
+        replace(&mut seen, &known, &moment);
+        if let Ok(observed) = serde_json::from_value(seen) {
+            case.observed = observed;
+        }
+        let said = case.prompt.iter_mut().map(|[_, text]| text);
+        for text in case.faults.iter_mut().chain(said) {
+            *text = stood_in(text, &known, &moment);
+        }
     }
 }
 
-fn collect(value: &Value, identifier: &Regex, known: &mut BTreeMap<String, String>) {
+fn key(text: &str) -> (Reverse<usize>, String) {
+    (Reverse(text.len()), text.to_owned())
+}
+
+fn collect(value: &Value, identifier: &Regex, known: &mut Known) {
     match value {
         Value::String(text) => {
             for found in identifier.captures_iter(text) {
                 let number = known.len() + 1;
                 let short = found[2][found[2].len() - SHORT..].to_uppercase();
                 known
-                    .entry(found[0].to_owned())
+                    .entry(key(&found[0]))
                     .or_insert_with(|| format!("{}_{number}", &found[1]));
                 known
-                    .entry(short)
+                    .entry(key(&short))
                     .or_insert_with(|| format!("NUMBER-{number}"));
             }
         }
@@ -70,9 +74,9 @@ fn collect(value: &Value, identifier: &Regex, known: &mut BTreeMap<String, Strin
     }
 }
 
-fn stood_in(text: &str, known: &BTreeMap<String, String>, moment: &Regex) -> String {
+fn stood_in(text: &str, known: &Known, moment: &Regex) -> String {
     let mut text = text.to_owned();
-    for (found, stand_in) in known {
+    for ((_, found), stand_in) in known {
         if text.contains(found.as_str()) {
             text = text.replace(found.as_str(), stand_in);
         }
@@ -80,7 +84,7 @@ fn stood_in(text: &str, known: &BTreeMap<String, String>, moment: &Regex) -> Str
     moment.replace_all(&text, "MOMENT").into_owned()
 }
 
-fn replace(value: &mut Value, known: &BTreeMap<String, String>, moment: &Regex) {
+fn replace(value: &mut Value, known: &Known, moment: &Regex) {
     match value {
         Value::String(text) => *text = stood_in(text, known, moment),
         Value::Array(values) => values
@@ -100,5 +104,27 @@ fn replace(value: &mut Value, known: &BTreeMap<String, String>, moment: &Regex) 
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_replaced_whole_also_when_its_end_is_a_number() {
+        let id = "in_01a2012283cf7591982a67cb62112233";
+        let text = json!([format!("{id} is TICKET 112233 at 2026-11-22T10:00:00.123Z"), {"at": 5}]);
+        let (identifier, moment) = (Regex::new(IDENTIFIER).unwrap(), Regex::new(MOMENT).unwrap());
+        let mut known = Known::new();
+        let mut seen = text;
+        collect(&seen, &identifier, &mut known);
+        replace(&mut seen, &known, &moment);
+        assert_eq!(
+            seen,
+            json!(["in_1 is TICKET NUMBER-1 at MOMENT", {"at": 0}])
+        );
     }
 }

@@ -14,7 +14,7 @@ use crate::commands::output::{json, line, note, progress};
 use crate::commands::{Failure, Shared};
 use crate::eval::{
     About, Case, CaseResult, Kind, LastAsked, MissingRecording, Results, Runner, Selection, Suite,
-    Variant, absent, recording,
+    Variant, absent, recording, stabilise,
 };
 use crate::telemetry;
 
@@ -215,6 +215,9 @@ impl Once<'_> {
         in_order(&mut self.results, self.suites);
         self.say_what_is_missing();
         let replayed = self.args.models.replays();
+        if replayed {
+            stabilise(&mut self.results);
+        }
         let about = About {
             model: self.name,
             variant: self.variant.map(|variant| variant.name.clone()),
@@ -229,7 +232,7 @@ impl Once<'_> {
             self.journal.remove();
         }
         let run = Results::new(self.suites, about, self.results, baseline);
-        (if replayed { run.stable() } else { run }, ending)
+        (run, ending)
     }
 
     /// Puts the difference to the nearest recording to the cases that lack one.

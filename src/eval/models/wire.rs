@@ -82,6 +82,10 @@ impl Wiring<'_> {
         if let Taping::Replay(folder) = taping {
             let cassette = Cassette::read(folder, self.scrubber(None)).map_err(unusable)?;
             let replayer = Replayer::new(Arc::new(cassette), book);
+            // Whoever was recorded answers, whatever the configuration names.
+            if *spec == ModelSpec::Configured {
+                replayer.id().clone_into(&mut wired.name);
+            }
             return Ok(wired.replayed_by(replayer));
         }
         let llm = spec
