@@ -64,7 +64,7 @@ pub struct KindReport {
     /// All its cases.
     #[serde(flatten)]
     pub all: Share,
-    /// The share that must pass, when a suite says so.
+    /// The share that must pass, when a suite says so; of several suites, what they must reach together.
     pub threshold: Option<f64>,
     /// Whether that is reached.
     pub reached: bool,
@@ -416,7 +416,8 @@ impl Results {
 }
 
 impl KindReport {
-    /// A kind is reached when each suite that sets a threshold for it reaches that. The highest is told.
+    /// A kind is reached when each suite that sets a threshold for it reaches that. What these suites must reach
+    /// together is told.
     fn new(kind: Kind, cases: &[&CaseResult], thresholds: &BTreeMap<(&str, Kind), f64>) -> Self {
         let mut by_language: BTreeMap<Language, Vec<&CaseResult>> = BTreeMap::new();
         for case in cases {
@@ -424,19 +425,20 @@ impl KindReport {
                 by_language.entry(language).or_default().push(case);
             }
         }
-        let of_kind = || thresholds.iter().filter(|((_, of), _)| *of == kind);
-        let reached = of_kind().all(|((suite, _), threshold)| {
-            let own: Vec<&CaseResult> = cases
-                .iter()
-                .filter(|case| case.suite == *suite)
-                .copied()
-                .collect();
-            own.is_empty() || Share::of(&own).rate >= *threshold
-        });
+        let mut reached = true;
+        let (mut wanted, mut counted) = (0.0, 0);
+        for ((suite, _), threshold) in thresholds.iter().filter(|((_, of), _)| *of == kind) {
+            let own = cases.iter().filter(|case| case.suite == *suite).copied();
+            let share = Share::of(&own.collect::<Vec<_>>());
+            reached &= share.cases == 0 || share.rate >= *threshold;
+            wanted += threshold * share.cases as f64;
+            counted += share.cases;
+        }
         Self {
             kind,
             all: Share::of(cases),
-            threshold: of_kind().map(|(_, threshold)| *threshold).reduce(f64::max),
+            // Rounded, so that one suite's threshold is told as it is written.
+            threshold: (counted > 0).then(|| (wanted / counted as f64 * 1e9).round() / 1e9),
             reached,
             languages: by_language
                 .into_iter()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::tempdir;
 
+use crate::support::model::{Reply, ScriptedModel};
 use crate::support::program::{Ended, run};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -219,4 +220,46 @@ async fn a_baseline_is_small_and_gates_are_held_against_it() {
     let again = eval(&["score", &small, &suite]).await;
     assert_eq!(again.code, Some(2), "{again}");
     assert!(again.said.contains("baseline"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_judge_reads_along_and_a_gate_takes_what_it_finds() {
+    let verdict = "{\"claims\": 4, \"unsupported\": [\"a courier on a unicycle\"]}";
+    let judge = ScriptedModel::start([Reply::text(verdict)]).await;
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("out");
+    let gated = ANSWERS.replace(
+        "cases:\n  - {kind: retrieval, id: where-to, text: \"Do you ship abroad?\", language: en, relevant: [faq-ship-abroad]}\n",
+        "gates:\n  - {kind: conversation, metric: faithfulness, at_least: 0.9}\ncases:\n",
+    );
+    file(folder.path(), "suite.yaml", &gated);
+    let suite = folder.path().join("suite.yaml");
+    let named = format!("openai:judge@{}", judge.base_url());
+    let run = [
+        "run",
+        suite.to_str().unwrap(),
+        "--model",
+        "offline",
+        "--judge",
+        &named,
+    ];
+    let ended = eval(&[&run[..], &["--out", out.to_str().unwrap()]].concat()).await;
+    assert_eq!(ended.code, Some(1), "{ended}");
+    assert!(ended.out.contains("faithfulness"), "{ended}");
+    let results: Value = serde_json::from_str(&read(&out, "results.json")).unwrap();
+    let gate = &results["gates"][0];
+    assert_eq!(
+        (&gate["held"], &gate["found"]),
+        (&false.into(), &"0.750".into())
+    );
+    // What was found stays with the run, so that it is judged again without the judge.
+    let judged = &results["cases"][0]["observed"]["turns"][0]["judged"];
+    assert_eq!(judged["unsupported"][0], "a courier on a unicycle");
+    let asked = judge.requests();
+    assert_eq!(asked.len(), 1);
+    let asked = asked[0].body.to_string();
+    assert!(
+        asked.contains("<<<text>>>") && asked.contains("You judge support"),
+        "{asked}"
+    );
 }

@@ -208,6 +208,7 @@ impl Once<'_> {
     async fn whole(mut self, baseline: Option<&Results>) -> (Results, Option<Failure>) {
         let started = clock::now();
         let went = self.run().await;
+        let partial = went.is_err() || self.purse.is_spent();
         let ending = went
             .err()
             .or_else(|| self.purse.fault().map(Failure::Machine))
@@ -226,7 +227,7 @@ impl Once<'_> {
                 .ok()
                 .filter(|_| !replayed),
             cost: self.purse.cost(),
-            partial: ending.is_some(),
+            partial,
         };
         if ending.is_none() {
             self.journal.remove();
