@@ -228,11 +228,11 @@ async fn a_judge_reads_along_and_a_gate_takes_what_it_finds() {
     let judge = ScriptedModel::start([Reply::text(verdict)]).await;
     let folder = tempdir().unwrap();
     let out = folder.path().join("out");
-    let gated = ANSWERS.replace(
-        "cases:\n  - {kind: retrieval, id: where-to, text: \"Do you ship abroad?\", language: en, relevant: [faq-ship-abroad]}\n",
-        "gates:\n  - {kind: conversation, metric: faithfulness, at_least: 0.9}\ncases:\n",
-    );
-    file(folder.path(), "suite.yaml", &gated);
+    let suite = "name: judged\n\
+                 gates: [{kind: conversation, metric: faithfulness, at_least: 0.9}]\n\
+                 cases:\n  - kind: conversation\n    id: asked\n    language: en\n    turns:\n      \
+                 - {say: \"Do you ship abroad?\", expect: {outcome: answered}}\n";
+    file(folder.path(), "suite.yaml", suite);
     let suite = folder.path().join("suite.yaml");
     let named = format!("openai:judge@{}", judge.base_url());
     let run = [
