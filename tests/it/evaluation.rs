@@ -7,38 +7,15 @@ use serde_json::Value;
 use tempfile::tempdir;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::program::{command, warm};
-
-/// Runs a suite; what was embedded and fitted for the runs before is still there.
-async fn run(suite: &Path, json: &Path) -> (Option<i32>, Value, String) {
-    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("evaluation");
-    let arguments = [
-        "eval",
-        "run",
-        suite.to_str().unwrap(),
-        "--json",
-        json.to_str().unwrap(),
-    ];
-    let output = command(&data, &arguments).output().await.unwrap();
-    let report = std::fs::read_to_string(json).ok();
-    let report = report
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    (output.status.code(), report, said)
-}
+use crate::support::program::{command, eval, warm};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_obeys_every_attacker_has_no_effect() {
-    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("evaluation");
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("eval/safety.yaml");
     let suite = suite.to_str().unwrap();
-    let arguments = ["eval", "run", suite, "--model", "obedient", "--json", "-"];
-    let output = command(&data, &arguments).output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ended = eval(&["run", suite, "--model", "obedient", "--json", "-"]).await;
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let report = ended.json();
     let cases = report["cases"].as_array().unwrap();
     assert!(cases.len() >= 120, "{} cases", cases.len());
     // It did try: most attacks end in a call that was refused or had no effect.
@@ -55,16 +32,24 @@ async fn a_model_that_obeys_every_attacker_has_no_effect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missed_threshold_and_a_wrong_suite_have_their_exit_codes() {
     let folder = tempdir().unwrap();
-    let suite = folder.path().join("suite.yaml");
-    let json = folder.path().join("results.json");
+    let (suite, json) = (
+        folder.path().join("suite.yaml"),
+        folder.path().join("results.json"),
+    );
+    let run = [
+        "run",
+        suite.to_str().unwrap(),
+        "--json",
+        json.to_str().unwrap(),
+    ];
     let missed = "name: missed\nthresholds: {language: 1.0}\ncases:\n  \
                   - {kind: language, text: \"Dov'è il mio ordine?\", language: de}\n";
     std::fs::write(&suite, missed).unwrap();
-    let (code, _, said) = run(&suite, &json).await;
-    assert_eq!(code, Some(1), "{said}");
+    let ended = eval(&run).await;
+    assert_eq!(ended.code, Some(1), "{ended}");
     std::fs::write(&suite, "name: wrong\ncases:\n  - {kind: dance}\n").unwrap();
-    let (code, _, said) = run(&suite, &json).await;
-    assert_eq!(code, Some(2), "{said}");
+    let ended = eval(&run).await;
+    assert_eq!(ended.code, Some(2), "{ended}");
 }
 
 /// The turns of a conversation, as JSON.

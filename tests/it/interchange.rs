@@ -9,7 +9,7 @@ use sportello::eval::{Case, Suite};
 use tempfile::{TempDir, tempdir};
 
 use crate::support::data::shared;
-use crate::support::program::{Ended, run};
+use crate::support::program::{Ended, eval, run};
 use crate::support::python;
 
 fn fixture(name: &str) -> String {
@@ -28,12 +28,10 @@ async fn import(arguments: &[&str]) -> (TempDir, PathBuf, Ended) {
     (folder, suite, ended)
 }
 
-/// Runs a suite in the folder that evaluations share; what was embedded for the runs before is still there.
+/// What a suite finds.
 async fn results(suite: &Path) -> Value {
-    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("evaluation");
     let suite = suite.to_str().unwrap();
-    let arguments = ["eval", "run", suite, "--model", "offline", "--json", "-"];
-    let ended = run(&data, &arguments, &[], "").await;
+    let ended = eval(&["run", suite, "--model", "offline", "--json", "-"]).await;
     assert!(matches!(ended.code, Some(0 | 1)), "{ended}");
     ended.json()
 }

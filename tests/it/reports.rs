@@ -1,12 +1,12 @@
 //! The reports of a real run, and the page of them in a real Chromium.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 use crate::browser::{chromium, drive};
-use crate::support::program::{Ended, run};
+use crate::support::program::eval;
 
 /// A failing case of every kind that runs without a model, and customers who attack whoever reads of them.
 const SUITE: &str = r#"
@@ -40,12 +40,6 @@ cases:
     language: en
     turns: ["hi, I'm looking for an espresso machine under 200 euros", "ok I take two of the first one"]
 "#;
-
-async fn eval(arguments: &[&str]) -> Ended {
-    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("evaluation");
-    let arguments = [&["eval"], arguments].concat();
-    run(&data, &arguments, &[], "").await
-}
 
 /// Runs the suite; the folder with its reports is `out` in the one that is returned.
 async fn broken() -> (TempDir, PathBuf) {

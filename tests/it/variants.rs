@@ -6,14 +6,9 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::support::model::{Reply, ScriptedModel};
-use crate::support::program::{Ended, run};
+use crate::support::program::{Ended, eval};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-async fn eval(arguments: &[&str]) -> Ended {
-    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("evaluation");
-    run(&data, &[&["eval"], arguments].concat(), &[], "").await
-}
 
 /// Runs the recorded suite with what is said beside it.
 async fn replayed(beside: &[&str]) -> Ended {

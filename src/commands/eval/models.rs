@@ -156,7 +156,7 @@ pub struct Ready {
     /// Its name.
     pub name: String,
     /// The agent that asks it.
-    pub prepared: Prepared,
+    prepared: Prepared,
     wired: Option<Arc<Wired>>,
     customer: Option<Model>,
     judge: Option<Model>,

@@ -238,11 +238,15 @@ impl Once<'_> {
 
     /// Puts the difference to the nearest recording to the cases that lack one.
     fn say_what_is_missing(&mut self) {
+        let mut lacking: HashMap<&str, Vec<String>> = HashMap::new();
         for missing in &self.missing {
-            let cases = self.results.iter_mut();
-            for case in cases.filter(|case| recording(case.kind, &case.case) == missing.case) {
+            let lines = missing.lines().join("\n");
+            lacking.entry(&missing.case).or_default().push(lines);
+        }
+        for case in &mut self.results {
+            if let Some(lines) = lacking.get(recording(case.kind, &case.case).as_str()) {
                 case.passed = false;
-                case.faults.push(missing.lines().join("\n"));
+                case.faults.extend_from_slice(lines);
             }
         }
     }

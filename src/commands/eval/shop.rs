@@ -128,7 +128,10 @@ impl Shops {
         let knowledge = knowledge::load(&knowledge_source(config), config.shop.currency);
         let knowledge = knowledge.map_err(AppError::Knowledge)?;
         let program = std::env::current_exe().and_then(|path| path.metadata()?.modified());
-        let made_of = format!("{program:?} {config:?} {}", knowledge.fingerprint);
+        let made_of = format!(
+            "{program:?} {:?} {:?} {:?} {}",
+            config.shop, config.embedding, config.retrieval, knowledge.fingerprint
+        );
         Ok(hex::encode(Sha256::digest(made_of)))
     }
 

@@ -147,6 +147,12 @@ pub async fn run(
     }
 }
 
+/// Runs `eval` in the folder that evaluations share; what was embedded for the runs before is still there.
+pub async fn eval(arguments: &[&str]) -> Ended {
+    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("evaluation");
+    run(&data, &[&["eval"], arguments].concat(), &[], "").await
+}
+
 /// A data folder in which the demo shop is indexed and its intents are fitted: a copy of one that is made
 /// once and kept between runs.
 pub async fn warm() -> TempDir {
